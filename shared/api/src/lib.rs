@@ -1,0 +1,1 @@
+//! The shapes of the API that several functions share.

@@ -1,0 +1,35 @@
+//! What a link, a click and a key are, and what may be said about them.
+//!
+//! Nothing here knows HTTP, AWS, a clock or a source of randomness: times and random bits are
+//! handed in, so every rule can be tested in microseconds.
+
+pub mod bot;
+mod click;
+mod day;
+mod destination;
+mod id;
+mod key;
+mod link;
+mod origins;
+pub mod rollup;
+mod route;
+mod scope;
+mod script;
+mod slug;
+pub mod stats;
+mod tag;
+
+pub use click::Click;
+pub use day::{Day, DayError};
+pub use destination::{Destination, DestinationError, HostRules};
+pub use id::{ClickId, IdError, KeyId, LinkId, WorkspaceId};
+pub use key::{ApiKey, KeyError, KeyRecord, Refusal, SecretHash};
+pub use link::{
+    Definition, DefinitionError, Link, LinkChange, MAX_ALIASES, MAX_CLICKS_LIMIT, MAX_TAGS,
+    RedirectStatus, Title, TitleError,
+};
+pub use origins::{Domain, OriginError, Origins};
+pub use route::{Decision, Route};
+pub use scope::{Scope, ScopeError};
+pub use slug::{Slug, SlugError};
+pub use tag::{Tag, TagError};

@@ -1,0 +1,69 @@
+//! What a key may do.
+
+use std::fmt;
+
+/// One permission of an API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Read and list links.
+    LinksRead,
+    /// Create, edit and delete links.
+    LinksWrite,
+    /// Read clicks and statistics.
+    StatsRead,
+    /// Everything.
+    Admin,
+}
+
+/// A word that names no scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope")]
+pub struct ScopeError(String);
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::LinksRead, Self::LinksWrite, Self::StatsRead, Self::Admin];
+
+    /// The name, as keys and tokens carry it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LinksRead => "links:read",
+            Self::LinksWrite => "links:write",
+            Self::StatsRead => "stats:read",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of this name.
+    pub fn parse(text: &str) -> Result<Self, ScopeError> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| ScopeError(text.to_owned()))
+    }
+}
+
+impl AsRef<str> for Scope {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Ok(scope));
+        }
+        assert!(Scope::parse("links:*").is_err());
+    }
+}
