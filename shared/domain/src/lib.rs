@@ -11,6 +11,7 @@ mod id;
 mod key;
 mod link;
 mod origins;
+mod retention;
 pub mod rollup;
 mod route;
 mod scope;
@@ -29,6 +30,7 @@ pub use link::{
     RedirectStatus, Title, TitleError,
 };
 pub use origins::{Domain, OriginError, Origins};
+pub use retention::{Retention, RetentionError};
 pub use route::{Decision, Route};
 pub use scope::{Scope, ScopeError};
 pub use slug::{Slug, SlugError};
