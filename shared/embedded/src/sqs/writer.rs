@@ -1,0 +1,215 @@
+//! The one thread that writes: it takes all calls that wait, runs them in one transaction, and
+//! answers them after the commit.
+//!
+//! A commit waits for the disk, which takes far longer than the work of one call. So calls that
+//! come in during a commit share the next one: one caller alone waits for one commit, 64 callers
+//! wait for about two, together. There is no timer that holds a call back to collect more.
+//!
+//! Long polls wait here as well: after each transaction the receives in line get what is visible,
+//! and the thread sleeps no longer than until the next message becomes visible or the next poll
+//! ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::fault::Fault;
+use super::store::{Delivery, Store};
+
+/// The most calls in one transaction, so that the first of them does not wait too long.
+const MAX_CALLS: usize = 512;
+
+/// What is left of a call after its work: to tell its caller, once it is known whether the
+/// transaction holds.
+type Answer = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+
+/// One call.
+pub(crate) enum Job {
+    /// Work that can be done at once.
+    Work(Box<dyn FnOnce(&mut Store) -> Done + Send>),
+    /// A receive, which may have to wait.
+    Receive(Poll),
+}
+
+/// What some work came to.
+pub(crate) struct Done {
+    answer: Answer,
+    /// SQLite failed under it, so what it has written may be half of it: nothing may stay.
+    broken: bool,
+}
+
+/// A receive.
+pub(crate) struct Poll {
+    pub(crate) queue: String,
+    pub(crate) most: usize,
+    pub(crate) visibility_seconds: Option<i64>,
+    /// `None`: the queue's own.
+    pub(crate) wait_seconds: Option<i64>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Delivery>, Fault>>,
+}
+
+/// A receive in line.
+struct Waiting {
+    poll: Poll,
+    /// In the time of the store's clock.
+    until: i64,
+}
+
+/// Makes a job of `work`, and the place where its result will be.
+pub(crate) fn job<T: Send + 'static>(
+    work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, Fault>>) {
+    let (reply, result) = oneshot::channel();
+    let job = Job::Work(Box::new(move |store| {
+        let result = work(store);
+        Done {
+            broken: matches!(result, Err(Fault::Internal(_))),
+            // A caller that went away does not need the answer.
+            answer: Box::new(move |committed| drop(reply.send(committed.and(result)))),
+        }
+    }));
+    (job, result)
+}
+
+/// Runs until all senders of `jobs` are gone.
+pub(crate) fn run(store: Store, jobs: &Receiver<Job>) {
+    let mut writer = Writer { store, lines: HashMap::new() };
+    let mut wake_at = None;
+    loop {
+        let first = match wake_at {
+            None => match jobs.recv() {
+                Ok(job) => Some(job),
+                Err(_) => return,
+            },
+            Some(at) => match jobs.recv_timeout(writer.until(at)) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+        };
+        wake_at = writer.turn(first.into_iter().chain(jobs.try_iter()).take(MAX_CALLS));
+    }
+}
+
+struct Writer {
+    store: Store,
+    /// The receives that wait, by queue, in the order they came.
+    lines: HashMap<String, VecDeque<Waiting>>,
+}
+
+impl Writer {
+    fn until(&self, at: i64) -> Duration {
+        let millis = u64::try_from(at - self.store.now()).unwrap_or(0);
+        // One more: a message is visible when its millisecond has come.
+        Duration::from_millis(millis.saturating_add(1))
+    }
+
+    /// Does `jobs` and serves the receives in line, in one transaction. Returns when there is
+    /// something to do without another call.
+    fn turn(&mut self, jobs: impl Iterator<Item = Job>) -> Option<i64> {
+        let mut answers = Vec::new();
+        let mut wake_at = None;
+        let outcome = self.transact(jobs, &mut answers, &mut wake_at);
+        if let Err(fault) = &outcome {
+            tracing::error!(error = %fault, calls = answers.len(), "rolling back SQS calls");
+        }
+        for answer in answers {
+            answer(outcome.clone());
+        }
+        wake_at
+    }
+
+    fn transact(
+        &mut self,
+        jobs: impl Iterator<Item = Job>,
+        answers: &mut Vec<Answer>,
+        wake_at: &mut Option<i64>,
+    ) -> Result<(), Fault> {
+        let begun = self.store.begin().map_err(Fault::from);
+        let mut done = begun.clone();
+        for job in jobs {
+            match job {
+                Job::Work(work) => {
+                    let Done { answer, broken } = work(&mut self.store);
+                    answers.push(answer);
+                    if broken && done.is_ok() {
+                        done = Err(Fault::Internal("a call in the same commit failed".to_owned()));
+                    }
+                }
+                Job::Receive(poll) => self.line_up(poll, answers),
+            }
+        }
+        let served = self.serve(answers).map(|next| *wake_at = next);
+        let committed = done.and(served).and_then(|()| Ok(self.store.commit()?));
+        if committed.is_err() {
+            // If there is none to roll back, that is as good.
+            let _ = self.store.roll_back();
+            if let Err(error) = self.store.reload() {
+                tracing::error!(%error, "reading the SQS queues after a rollback");
+            }
+        }
+        committed
+    }
+
+    fn line_up(&mut self, poll: Poll, answers: &mut Vec<Answer>) {
+        match self.store.queue(&poll.queue) {
+            Ok(queue) => {
+                let seconds = poll.wait_seconds.unwrap_or(queue.settings.wait_seconds);
+                let until = self.store.now() + seconds * 1000;
+                let line = self.lines.entry(poll.queue.clone()).or_default();
+                line.push_back(Waiting { poll, until });
+            }
+            Err(fault) => answers.push(answer_to(poll, Err(fault))),
+        }
+    }
+
+    /// Gives the receives in line what is visible, and ends those that have waited long enough.
+    fn serve(&mut self, answers: &mut Vec<Answer>) -> Result<Option<i64>, Fault> {
+        let mut wake_at: Option<i64> = None;
+        let mut wake_by = |at: i64| wake_at = Some(wake_at.map_or(at, |other| other.min(at)));
+        let Self { store, lines } = self;
+        for (name, line) in &mut *lines {
+            let queue = match store.queue(name) {
+                Ok(queue) => queue,
+                Err(fault) => {
+                    // It was deleted meanwhile.
+                    answers.extend(line.drain(..).map(|it| answer_to(it.poll, Err(fault.clone()))));
+                    continue;
+                }
+            };
+            // A caller that hung up would take messages along.
+            line.retain(|waiting| !waiting.poll.reply.is_closed());
+            while let Some(Waiting { poll, until }) = line.pop_front() {
+                let deliveries = store.receive(&queue, poll.most, poll.visibility_seconds)?;
+                if deliveries.is_empty() {
+                    line.push_front(Waiting { poll, until });
+                    break;
+                }
+                answers.push(answer_to(poll, Ok(deliveries)));
+            }
+            let now = store.now();
+            for _ in 0..line.len() {
+                let Some(waiting) = line.pop_front() else { break };
+                if waiting.until <= now {
+                    answers.push(answer_to(waiting.poll, Ok(Vec::new())));
+                } else {
+                    wake_by(waiting.until);
+                    line.push_back(waiting);
+                }
+            }
+            if !line.is_empty()
+                && let Some(at) = store.next_visible(&queue)?
+            {
+                wake_by(at);
+            }
+        }
+        lines.retain(|_, line| !line.is_empty());
+        Ok(wake_at)
+    }
+}
+
+fn answer_to(poll: Poll, result: Result<Vec<Delivery>, Fault>) -> Answer {
+    Box::new(move |committed| drop(poll.reply.send(committed.and(result))))
+}

@@ -1,0 +1,3 @@
+//! The stores through the real SDK clients.
+
+mod sqs;
