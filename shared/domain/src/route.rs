@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{Destination, Link, LinkId, RedirectStatus, WorkspaceId};
 
@@ -89,26 +90,12 @@ impl Route {
             Some(at) if at + 1 == base.len() => "",
             Some(_) => "&",
         };
-        Cow::Owned(format!("{base}{joint}{}{fragment}", header_safe(query)))
+        Cow::Owned(format!("{base}{joint}{}{fragment}", utf8_percent_encode(query, UNSAFE)))
     }
 }
 
-/// The query with everything percent-encoded that is not visible ASCII or starts a fragment.
-fn header_safe(query: &str) -> Cow<'_, str> {
-    let plain = |b: u8| (0x21..0x7f).contains(&b) && b != b'#';
-    if query.bytes().all(plain) {
-        return Cow::Borrowed(query);
-    }
-    let mut safe = String::with_capacity(query.len() + 16);
-    for byte in query.bytes() {
-        if plain(byte) {
-            safe.push(char::from(byte));
-        } else {
-            safe.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Cow::Owned(safe)
-}
+/// What would break out of the header, or start a fragment. Non-ASCII is always encoded.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'#');
 
 #[cfg(test)]
 mod tests {

@@ -1,1 +1,32 @@
-//! Stub.
+//! The one way every function starts, answers and fails.
+//!
+//! Read [`serve`] first: it is what each `main` calls. [`Function`] is the same function without
+//! the Lambda runtime, for the local platform and for tests.
+
+mod after;
+pub mod auth;
+mod aws;
+mod batch;
+mod boot;
+mod chain;
+mod clock;
+mod env;
+mod function;
+mod http;
+pub mod input;
+mod problem;
+mod serve;
+
+pub use after::{After, ClickSend};
+pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+pub use batch::{Failed, Message};
+pub use boot::Boot;
+pub use chain::Chain;
+pub use clock::{Clock, Random};
+pub use env::{Env, EnvError};
+pub use function::{Function, Invocation, InvocationError};
+pub use http::{html, json, no_content};
+pub use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+pub use lambda_http::{Body, Context, Request, RequestExt, Response};
+pub use problem::{Fault, Kind, Problem};
+pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_sqs};

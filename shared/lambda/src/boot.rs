@@ -1,0 +1,51 @@
+//! What a function is given to build itself from, once per process.
+
+use aws_types::SdkConfig;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::clock::{Clock, Random};
+use crate::env::{Env, EnvError};
+
+/// What a function's `load` is given, once per process.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// The function's name.
+    pub name: &'static str,
+    /// Its settings.
+    pub env: Env,
+    /// Credentials, region, endpoint and HTTPS client of the AWS clients.
+    pub aws: SdkConfig,
+    /// The time.
+    pub clock: Clock,
+    /// Random bits.
+    pub random: Random,
+}
+
+impl Boot {
+    /// What the process environment says.
+    pub(crate) fn process(name: &'static str) -> Result<Self, EnvError> {
+        let env = Env::process();
+        let aws = crate::aws::config(&env)?;
+        Ok(Self { name, env, aws, clock: Clock::system(), random: Random::system() })
+    }
+}
+
+/// Logs as JSON lines on stdout, and a panic as one of them.
+pub(crate) fn start_logs() {
+    // Without a default, an unset `RUST_LOG` means errors only.
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .init();
+    std::panic::set_hook(Box::new(|panic| {
+        // The default hook prints lines that are not JSON, and the runtime logs `Any { .. }`.
+        let message = panic.payload_as_str().unwrap_or("(no message)");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(panic.location = location, "panicked: {message}");
+    }));
+}

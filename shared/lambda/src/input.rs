@@ -1,0 +1,342 @@
+//! Reading what clients send: every fault is found, and named with its place.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use lambda_http::http::header;
+use lambda_http::{Request, RequestExt};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use crate::problem::{Fault, Kind, Problem};
+
+/// The fields of a JSON object, read one by one; faults are collected on the way.
+#[derive(Debug)]
+pub struct Fields {
+    unread: Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl Fields {
+    /// The fields of a request's body.
+    pub fn of(request: &Request) -> Result<Self, Problem> {
+        let media_type = request.headers().get(header::CONTENT_TYPE);
+        if !media_type.is_none_or(|value| value.to_str().is_ok_and(is_json)) {
+            let detail = "say `Content-Type: application/json`";
+            return Err(Problem::client(Kind::UnsupportedMediaType, detail));
+        }
+        let invalid = |detail: String| Problem::invalid(vec![Fault::at("", detail)]);
+        match serde_json::from_slice(request.body()) {
+            Ok(Value::Object(unread)) => Ok(Self { unread, faults: Vec::new() }),
+            Ok(_) => Err(invalid("the body must be a JSON object".to_owned())),
+            Err(error) => Err(invalid(format!("the body is not JSON: {error}"))),
+        }
+    }
+
+    /// A field that must be there.
+    pub fn required<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.unread.remove(name) {
+            None => {
+                self.fault(Fault::at(pointer(name), "this field is required"));
+                None
+            }
+            Some(value) => self.parsed(name, &value, parse),
+        }
+    }
+
+    /// A field that may be missing or `null`, which mean the same.
+    pub fn optional<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Option<T> {
+        self.nullable(name, parse).flatten()
+    }
+
+    /// A field of an edit that cannot be taken away: missing means «as it is».
+    pub fn change<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.unread.remove(name)?;
+        self.parsed(name, &value, parse)
+    }
+
+    /// A field of an edit that `null` takes away: `None` is «as it is», `Some(None)` «away».
+    pub fn nullable<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match self.unread.remove(name)? {
+            Value::Null => Some(None),
+            value => self.parsed(name, &value, parse).map(Some),
+        }
+    }
+
+    /// A list of strings, each parsed on its own, so that each fault has its own pointer.
+    pub fn list<T, E: Display>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let value = self.unread.remove(name)?;
+        let Value::Array(items) = value else {
+            self.fault(Fault::at(pointer(name), "this must be a list of strings"));
+            return None;
+        };
+        if max < items.len() {
+            // One fault instead of thousands.
+            self.fault(Fault::at(pointer(name), format!("this list has at most {max} items")));
+            return None;
+        }
+        let mut parsed = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate() {
+            match text(&parse)(item) {
+                Ok(item) => parsed.push(item),
+                Err(detail) => self.fault(Fault::at(format!("/{name}/{at}"), detail)),
+            }
+        }
+        (parsed.len() == items.len()).then_some(parsed)
+    }
+
+    /// Notes something that is wrong.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Ends the reading: every fault at once, with every field that nobody knows.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        let unknown: Vec<_> = self.unread.keys().map(|name| pointer(name)).collect();
+        for pointer in unknown {
+            self.fault(Fault::at(pointer, "there is no such field"));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+    }
+
+    fn parsed<T, E: Display>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        parse: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(value).map_err(|e| self.fault(Fault::at(pointer(name), e))).ok()
+    }
+}
+
+/// Reads a JSON string by a parser of text.
+pub fn text<T, E: Display>(
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> impl Fn(&Value) -> Result<T, String> {
+    move |value| match value {
+        Value::String(text) => parse(text).map_err(|e| e.to_string()),
+        _ => Err("this must be a string".to_owned()),
+    }
+}
+
+/// Reads a JSON whole number that is not negative.
+pub fn number(value: &Value) -> Result<u64, &'static str> {
+    value.as_u64().ok_or("this must be a whole number, not negative")
+}
+
+/// Reads `true` or `false`.
+pub fn boolean(value: &Value) -> Result<bool, &'static str> {
+    value.as_bool().ok_or("this must be `true` or `false`")
+}
+
+/// The query's parameters, read one by one; faults are collected on the way.
+#[derive(Debug)]
+pub struct Params {
+    unread: BTreeMap<String, String>,
+    faults: Vec<Fault>,
+}
+
+impl Params {
+    /// The parameters of a request's query.
+    pub fn of(request: &Request) -> Self {
+        let mut unread = BTreeMap::new();
+        let mut faults = Vec::new();
+        let query = request.query_string_parameters_ref();
+        for (name, value) in query.iter().flat_map(|query| query.iter()) {
+            if unread.insert(name.to_owned(), value.to_owned()).is_some() {
+                faults.push(Fault::parameter(name, "this parameter stands twice"));
+            }
+        }
+        Self { unread, faults }
+    }
+
+    /// A parameter that may be missing.
+    pub fn optional<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.unread.remove(name)?;
+        parse(&text).map_err(|e| self.fault(Fault::parameter(name, e))).ok()
+    }
+
+    /// How many items a page has: `limit`, 1 to 100, 25 if not given.
+    pub fn limit(&mut self) -> usize {
+        let parse = |text: &str| match text.parse() {
+            Ok(limit @ 1..=100) => Ok(limit),
+            Ok(_) | Err(_) => Err("this must be a number from 1 to 100"),
+        };
+        self.optional("limit", parse).unwrap_or(25)
+    }
+
+    /// Notes something that is wrong.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Ends the reading: every fault at once, with every parameter that nobody knows.
+    ///
+    /// A mistyped `?tags=` that listed everything would be worse than a refusal.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        let unknown: Vec<_> = self.unread.keys().cloned().collect();
+        for name in unknown {
+            self.fault(Fault::parameter(name, "there is no such parameter"));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+    }
+}
+
+/// A path parameter, decoded; empty if the route has none of this name.
+///
+/// Gateways differ in whether they have decoded it already; where a `%` is no part of what is
+/// looked for, decoding twice does no harm.
+pub fn path(request: &Request, name: &str) -> String {
+    let parameters = request.path_parameters_ref();
+    let text = parameters.and_then(|all| all.first(name)).unwrap_or_default();
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// What `If-Match` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: whatever version is there.
+    Any,
+    /// One of these opaque tags, with their quotes.
+    Tags(Vec<String>),
+}
+
+impl IfMatch {
+    /// Reads the header, if there is one.
+    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
+        let mut tags = Vec::new();
+        for value in request.headers().get_all(header::IF_MATCH) {
+            for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+                match tag {
+                    "*" => return Ok(Some(Self::Any)),
+                    tag if is_entity_tag(tag) => tags.push(tag.to_owned()),
+                    _ => {
+                        let detail = "`If-Match` is `*` or a list of quoted entity tags";
+                        return Err(Problem::invalid(vec![Fault::header("If-Match", detail)]));
+                    }
+                }
+            }
+        }
+        Ok((!tags.is_empty()).then_some(Self::Tags(tags)))
+    }
+
+    /// Whether a version with this tag will do. Weak tags never match (RFC 9110, 13.1.1).
+    pub fn admits(&self, etag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tags(tags) => tags.iter().any(|tag| tag == etag),
+        }
+    }
+}
+
+fn is_entity_tag(text: &str) -> bool {
+    let opaque = text.strip_prefix("W/").unwrap_or(text);
+    2 <= opaque.len()
+        && opaque.starts_with('"')
+        && opaque.ends_with('"')
+        && !opaque[1..opaque.len() - 1].contains('"')
+}
+
+/// A JSON pointer to a field of the body.
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+
+    use super::*;
+
+    fn fields(body: &str) -> Result<Fields, Problem> {
+        Fields::of(&Request::new(Body::from(body)))
+    }
+
+    fn faults(problem: Problem) -> String {
+        let response = problem.into_response("r");
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        body["errors"].to_string()
+    }
+
+    #[test]
+    fn every_fault_is_found_at_once() {
+        let mut fields = fields(r#"{"n": -1, "l": ["a", 1, "b"], "x/y~": 0}"#).unwrap();
+        fields.required("n", number);
+        fields.required("m", number);
+        fields.list("l", 9, |item| if item == "b" { Err("no b") } else { Ok(()) });
+        let faults = faults(fields.finish().unwrap_err());
+        for pointer in ["/n", "/m", "/l/1", "/l/2", "/x~1y~0"] {
+            assert!(faults.contains(&format!("\"pointer\":\"{pointer}\"")), "{pointer}: {faults}");
+        }
+    }
+
+    #[test]
+    fn missing_null_and_given_are_three_things_in_an_edit() {
+        let mut fields = fields(r#"{"a": null, "b": 1, "d": null}"#).unwrap();
+        assert_eq!(fields.nullable("a", number), Some(None));
+        assert_eq!(fields.nullable("b", number), Some(Some(1)));
+        assert_eq!(fields.nullable("c", number), None);
+        assert_eq!(fields.change("d", number), None);
+        assert!(faults(fields.finish().unwrap_err()).contains("/d"));
+    }
+
+    #[test]
+    fn what_is_not_a_json_object_is_refused() {
+        for body in ["", "[]", "1", "{", "{\"a\":}", "\u{feff}{}"] {
+            assert_eq!(fields(body).unwrap_err().kind(), Kind::InvalidRequest, "{body:?}");
+        }
+        let mut form = Request::new(Body::from("{}"));
+        let value = "application/x-www-form-urlencoded".parse().unwrap();
+        form.headers_mut().insert(header::CONTENT_TYPE, value);
+        assert_eq!(Fields::of(&form).unwrap_err().kind(), Kind::UnsupportedMediaType);
+        let value = "application/merge-patch+json; charset=utf-8".parse().unwrap();
+        form.headers_mut().insert(header::CONTENT_TYPE, value);
+        assert!(Fields::of(&form).is_ok());
+    }
+
+    #[test]
+    fn if_match_is_read_by_the_book() {
+        let read = |value: &str| {
+            let mut request = Request::default();
+            request.headers_mut().insert(header::IF_MATCH, value.parse().unwrap());
+            IfMatch::of(&request)
+        };
+        assert!(read("\"1\", \"2\"").unwrap().unwrap().admits("\"2\""));
+        assert!(!read("W/\"2\"").unwrap().unwrap().admits("\"2\""));
+        assert_eq!(read("*").unwrap(), Some(IfMatch::Any));
+        assert!(read("2").is_err());
+        assert!(read("\"").is_err());
+        assert_eq!(IfMatch::of(&Request::default()).unwrap(), None);
+    }
+}

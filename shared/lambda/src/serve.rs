@@ -1,0 +1,160 @@
+//! Starting a function under the Lambda runtime.
+//!
+//! `load` builds the function once per process; `handle` answers one request. They are plain
+//! functions, so that the same two run here, in the local platform and in tests (see
+//! [`crate::Function`]).
+
+use std::time::Duration;
+
+use lambda_http::{Body, Request, Response, lambda_runtime};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{LambdaEvent, Runtime};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::after::{After, ClickSend, HandOver, Outbox, Work, budget};
+use crate::batch::{self, Failed, Message};
+use crate::boot::{Boot, start_logs};
+use crate::chain::Chain;
+use crate::problem::Problem;
+use crate::{SqsEvent, function};
+
+/// What the Lambda runtime takes for an error.
+pub type Error = lambda_runtime::Error;
+
+/// Serves HTTP events.
+///
+/// A [`Problem`] becomes a response, so the invocation itself never fails.
+pub fn serve_http<A, L, Loading, H, Handling, E>(
+    name: &'static str,
+    load: L,
+    handle: H,
+) -> Result<(), Error>
+where
+    A: Clone + Send + Sync + 'static,
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    H: Fn(A, Request) -> Handling + Clone + Send + Sync + 'static,
+    Handling: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    block_on(async {
+        let app = start(name, load).await?.0;
+        let service = function::http_service(app, handle);
+        run(Runtime::new(function::events(service)).layer(TracingLayer::new())).await
+    })
+}
+
+/// Serves HTTP events, with work to do after the answer where Lambda allows that.
+///
+/// `then` is given how long it may take, and must not fail: it says itself what it could not do.
+pub fn serve_http_then<A, T, L, Loading, H, Handling, W, Working, E>(
+    name: &'static str,
+    load: L,
+    handle: H,
+    then: W,
+) -> Result<(), Error>
+where
+    A: Clone + Send + Sync + 'static,
+    T: Send + 'static,
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    H: Fn(A, Request) -> Handling + Clone + Send + Sync + 'static,
+    Handling: Future<Output = Result<After<T>, Problem>> + Send + 'static,
+    W: Fn(A, T, Duration) -> Working + Send + Sync + 'static,
+    Working: Future<Output = ()> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    block_on(async {
+        let (app, boot) = start(name, load).await?;
+        let mode = boot.env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
+        let work: Work<T> = function::work(app.clone(), then);
+        let outbox = match mode {
+            ClickSend::After => Outbox::register(work, boot.clock).await,
+            ClickSend::Before => Outbox::before(work, boot.clock),
+        };
+        let hand_over = HandOver::of(&outbox);
+        let service = function::http_then_service(app, handle, outbox);
+        run(Runtime::new(function::events(service)).layer(hand_over).layer(TracingLayer::new()))
+            .await
+    })
+}
+
+/// Serves an SQS queue, batch by batch; `handle` says which messages failed.
+pub fn serve_sqs<A, T, L, Loading, H, Handling, E>(
+    name: &'static str,
+    load: L,
+    handle: H,
+) -> Result<(), Error>
+where
+    A: Clone + Send + Sync + 'static,
+    T: DeserializeOwned + Send + 'static,
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    H: Fn(A, Vec<Message<T>>, Duration) -> Handling,
+    Handling: Future<Output = Vec<Failed>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    block_on(async {
+        let (app, boot) = start(name, load).await?;
+        let (app, handle, clock) = (&app, &handle, &boot.clock);
+        let on_event = |event: LambdaEvent<SqsEvent>| async move {
+            let budget = budget(event.context.deadline, clock);
+            let work = |messages, budget| handle(app.clone(), messages, budget);
+            batch::handle_batch(event.payload, budget, work).await
+        };
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+    })
+}
+
+/// Serves API Gateway's Lambda authorizer, in the simple response format of payload 2.0.
+pub fn serve_authorizer<A, L, Loading, H, Handling, E>(
+    name: &'static str,
+    load: L,
+    handle: H,
+) -> Result<(), Error>
+where
+    A: Clone + Send + Sync + 'static,
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    H: Fn(A, Value) -> Handling,
+    Handling: Future<Output = Result<Value, Problem>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    block_on(async {
+        let app = start(name, load).await?.0;
+        let (app, handle) = (&app, &handle);
+        let on_event = |event: LambdaEvent<Value>| async move {
+            function::authorize(handle(app.clone(), event.payload)).await
+        };
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+    })
+}
+
+async fn run<S>(runtime: Runtime<S>) -> Result<(), Error>
+where
+    S: lambda_runtime::Service<lambda_runtime::LambdaInvocation, Response = (), Error = Error>,
+{
+    runtime.run().await
+}
+
+async fn start<A, L, Loading, E>(name: &'static str, load: L) -> Result<(A, Boot), Error>
+where
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    start_logs();
+    let boot = Boot::process(name).inspect_err(cannot_start)?;
+    let app = load(boot.clone()).await.inspect_err(cannot_start)?;
+    Ok((app, boot))
+}
+
+fn cannot_start<E: std::error::Error + 'static>(error: &E) {
+    tracing::error!(error = %Chain(error), "the function cannot start");
+}
+
+/// One request at a time needs one thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
