@@ -69,7 +69,7 @@ impl Random {
     }
 }
 
-/// One step of SplitMix64: not for secrets.
+/// One step of `SplitMix64`: not for secrets.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

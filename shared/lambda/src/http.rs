@@ -164,7 +164,8 @@ mod tests {
             ["", " ", "a b", "<>\"{}|\\^`", "é", "%", "%zz", "\u{0}", "[", "a:b:c", "//", "@"];
         for text in texts {
             for mut event in [
-                event(text, "/a", ""),
+                // No HTTP server lets a NUL into a header.
+                event(&text.replace('\0', "-"), "/a", ""),
                 event("go.example.com", &format!("/{text}"), ""),
                 event("go.example.com", "/a", text),
             ] {

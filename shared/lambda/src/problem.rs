@@ -70,6 +70,29 @@ impl Kind {
         self.facts().2
     }
 
+    /// The header that belongs to every answer of this kind.
+    fn header(self) -> Option<(HeaderName, HeaderValue)> {
+        const CHALLENGE: &str = r#"Bearer realm="signpost", error="invalid_token""#;
+        match self {
+            // RFC 6750 asks for it.
+            Self::Unauthorized => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE)))
+            }
+            // A caller that knows when to come back does not hammer.
+            Self::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::InvalidRequest
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::SlugTaken
+            | Self::Conflict
+            | Self::Gone
+            | Self::PreconditionFailed
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType
+            | Self::Internal => None,
+        }
+    }
+
     const fn facts(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -141,8 +164,6 @@ pub struct Problem {
     detail: Option<String>,
     /// Each thing that is wrong, for validation.
     faults: Vec<Fault>,
-    /// A header that belongs to the answer.
-    header: Option<(HeaderName, HeaderValue)>,
     /// For the log only.
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -174,14 +195,9 @@ impl Problem {
         Self { detail: Some(detail), faults, ..Self::of(Kind::InvalidRequest) }
     }
 
-    /// No valid credentials: with the challenge that RFC 6750 asks for.
+    /// No valid credentials.
     pub fn unauthorized() -> Self {
-        let challenge =
-            HeaderValue::from_static(r#"Bearer realm="signpost", error="invalid_token""#);
-        Self {
-            header: Some((header::WWW_AUTHENTICATE, challenge)),
-            ..Self::client(Kind::Unauthorized, "the API key is wrong, expired or revoked")
-        }
+        Self::client(Kind::Unauthorized, "the API key is wrong, expired or revoked")
     }
 
     /// A problem of ours, with its cause for the log.
@@ -190,10 +206,7 @@ impl Problem {
     }
 
     fn of(kind: Kind) -> Self {
-        // A caller that knows when to come back does not hammer.
-        let retry = (kind == Kind::Unavailable)
-            .then(|| (header::RETRY_AFTER, HeaderValue::from_static("1")));
-        Self { kind, detail: None, faults: Vec::new(), header: retry, source: None }
+        Self { kind, detail: None, faults: Vec::new(), source: None }
     }
 
     /// Its kind.
@@ -226,7 +239,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.header);
+        headers.extend(self.kind.header());
         response
     }
 }
