@@ -1,0 +1,47 @@
+# `just` lists what there is. `just check` is what CI runs.
+
+# Where `.ci/run` compiles to, so that no recipe compiles the AWS SDKs twice.
+export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", env("XDG_CACHE_HOME", home_directory() / ".cache") / "signpost/target")
+
+_default:
+    @just --list --unsorted
+
+# Start everything in one process on http://127.0.0.1:8000
+run *flags:
+    cargo run -p local -- {{ flags }}
+
+# Fill the data directory with sample links and clicks
+demo *flags:
+    cargo run -p local -- demo {{ flags }}
+
+# Prove that the counts are the recorded clicks
+verify *flags:
+    cargo run -p local -- verify {{ flags }}
+
+# All that CI runs
+check:
+    .ci/run
+
+# Run the tests, all or those of a name
+test *filter:
+    cargo test --workspace --locked {{ filter }}
+
+# Look for lints
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Build the documentation
+docs *flags:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked {{ flags }}
+
+# Format all code
+fmt:
+    cargo fmt --all
+
+# Check licences, bans and sources of the dependencies
+deny:
+    cargo deny --locked check licenses bans sources
+
+# Start it, follow a link, stop it, verify the counts
+smoke:
+    scripts/smoke
