@@ -32,6 +32,8 @@ pub(crate) struct DynamoDb {
     /// `None` only while dropping.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// For what need not wait its turn.
+    database: Database,
 }
 
 impl DynamoDb {
@@ -57,19 +59,20 @@ impl DynamoDb {
             source: Box::new(error),
         })?;
         let (jobs, waiting) = mpsc::channel::<Job>();
+        let engine = database.clone();
         let thread = std::thread::Builder::new()
             .name(THREAD.to_owned())
             .spawn(move || {
                 for job in waiting {
                     // A panic in the engine costs one request; the caller sees that no answer
                     // comes.
-                    if catch_unwind(AssertUnwindSafe(|| job(&database))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| job(&engine))).is_err() {
                         tracing::error!("the embedded DynamoDB panicked");
                     }
                 }
             })
             .map_err(|source| OpenError::Thread { name: THREAD, source })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), database })
     }
 
     /// Runs `work` on the engine's thread.
@@ -91,8 +94,14 @@ impl DynamoDb {
         }
     }
 
+    /// Reads every row of every table that has a TTL, and deletes those that are past it.
     pub(crate) async fn sweep_expired(&self) -> Result<usize, DynoxideError> {
-        self.run(Database::sweep_ttl).await
+        // Not on the engine's thread: the sweep steps aside every few rows, for other threads.
+        let database = self.database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(swept) => swept,
+            Err(error) => Err(DynoxideError::InternalServerError(error.to_string())),
+        }
     }
 
     /// Answers `operation`, the part of `x-amz-target` after the dot.
@@ -160,7 +169,7 @@ impl Drop for DynamoDb {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // The file is closed when this returns, so it can be opened again or deleted.
+            // All writes are done when this returns; then the last handle closes the file.
             let _ = thread.join();
         }
     }

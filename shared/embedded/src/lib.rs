@@ -51,7 +51,7 @@ use aws_types::region::Region;
 use crate::door::{Direct, Door};
 use crate::dynamodb::DynamoDb;
 use crate::s3::S3;
-use crate::sqs::Sqs;
+use crate::sqs::{Clock, Sqs};
 
 /// The region that the stores say they are in.
 pub const REGION: &str = "eu-west-1";
@@ -97,12 +97,17 @@ impl Embedded {
     ///
     /// [`OpenError`], if there is no room for a thread or a temporary folder.
     pub fn in_memory() -> Result<Self, OpenError> {
+        Self::in_memory_at(sqs::system_clock())
+    }
+
+    /// The same, with the time that SQS goes by.
+    fn in_memory_at(clock: Clock) -> Result<Self, OpenError> {
         let scratch = tempfile::tempdir()
             .map_err(|source| OpenError::Folder { path: std::env::temp_dir(), source })?;
         let s3 = S3::open(scratch.path())?;
         Ok(Self::new(Door {
             dynamodb: DynamoDb::in_memory()?,
-            sqs: Sqs::in_memory()?,
+            sqs: Sqs::in_memory(clock)?,
             s3,
             _scratch: Some(scratch),
         }))

@@ -56,11 +56,7 @@ impl Sqs {
         Self::start(path, |clock| Store::open(path, clock), system_clock())
     }
 
-    pub(crate) fn in_memory() -> Result<Self, OpenError> {
-        Self::in_memory_at(system_clock())
-    }
-
-    pub(crate) fn in_memory_at(clock: Clock) -> Result<Self, OpenError> {
+    pub(crate) fn in_memory(clock: Clock) -> Result<Self, OpenError> {
         Self::start(Path::new(":memory:"), Store::in_memory, clock)
     }
 
@@ -478,7 +474,7 @@ impl fmt::Debug for Sqs {
 
 /// The real time.
 #[expect(clippy::disallowed_methods, reason = "the one clock of this crate; tests set their own")]
-fn system_clock() -> Clock {
+pub(crate) fn system_clock() -> Clock {
     Arc::new(|| {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)

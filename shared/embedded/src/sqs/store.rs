@@ -102,7 +102,7 @@ impl Store {
     pub(crate) fn open(path: &Path, clock: Clock) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         // Another process, or this one's former store that is about to close.
-        connection.busy_timeout(Duration::from_secs(2))?;
+        connection.busy_timeout(Duration::from_secs(1))?;
         // Before WAL: then no shared memory is needed, and a second process is refused.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

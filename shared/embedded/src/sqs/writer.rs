@@ -9,6 +9,9 @@
 //! and the thread sleeps no longer than until the next message becomes visible or the next poll
 //! ends.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
