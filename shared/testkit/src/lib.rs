@@ -1,0 +1,3 @@
+//! What tests of several crates share. Never a dependency of what ships.
+
+pub mod probe;
