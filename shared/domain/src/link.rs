@@ -1,5 +1,7 @@
 //! A link: what its owner says of it, and what must hold between the parts.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization;
 
@@ -100,7 +102,7 @@ pub struct Definition {
     pub redirect_status: RedirectStatus,
     /// A name for people.
     pub title: Option<Title>,
-    /// In the order given, each once.
+    /// In the order given.
     pub tags: Vec<Tag>,
     /// Not before this moment.
     pub starts_at: Option<Timestamp>,
@@ -135,6 +137,9 @@ pub enum DefinitionError {
     /// More tags than a link can have.
     #[error("a link has at most 20 tags")]
     TooManyTags,
+    /// A tag that stands twice.
+    #[error("each tag stands once")]
+    TagTwice,
 }
 
 impl DefinitionError {
@@ -144,7 +149,7 @@ impl DefinitionError {
             Self::EndsBeforeStart | Self::Expired => "expires_at",
             Self::ClickLimit => "max_clicks",
             Self::AliasTwice | Self::TooManyAliases => "aliases",
-            Self::TooManyTags => "tags",
+            Self::TooManyTags | Self::TagTwice => "tags",
         }
     }
 }
@@ -253,7 +258,7 @@ impl Link {
             slug,
             aliases,
             definition,
-            updated_at: now,
+            updated_at: to_millisecond(now),
             revision: self.revision + 1,
             ..self.clone()
         };
@@ -282,13 +287,24 @@ impl Link {
         if MAX_TAGS < definition.tags.len() {
             faults.push(DefinitionError::TooManyTags);
         }
-        let mut slugs: Vec<&Slug> = self.slugs().collect();
-        slugs.sort_unstable();
-        if slugs.windows(2).any(|pair| pair[0] == pair[1]) {
+        if has_doubles(self.slugs()) {
             faults.push(DefinitionError::AliasTwice);
+        }
+        if has_doubles(&definition.tags) {
+            faults.push(DefinitionError::TagTwice);
         }
         faults
     }
+}
+
+/// The moment as ids know it, so that `created_at` and `updated_at` compare.
+fn to_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+fn has_doubles<'a, T: Ord + 'a>(items: impl IntoIterator<Item = &'a T>) -> bool {
+    let mut seen = BTreeSet::new();
+    items.into_iter().any(|item| !seen.insert(item))
 }
 
 #[cfg(test)]

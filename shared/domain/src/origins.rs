@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use url::Url;
 
 /// A domain of the service, as links carry it: a host, and a port where it is not the scheme's.
@@ -83,14 +84,14 @@ impl Origins {
         })
     }
 
-    /// The short URL of a slug.
+    /// The short URL of a slug; letters beyond ASCII are percent-encoded.
     pub fn short_url(&self, domain: &Domain, slug: &crate::Slug) -> String {
         // A domain that is no longer configured keeps its links; they were made for HTTPS.
         let scheme = self
             .all()
             .find(|origin| origin.domain == *domain)
             .map_or("https", |origin| origin.scheme.as_str());
-        format!("{scheme}://{domain}/{slug}")
+        format!("{scheme}://{domain}/{}", utf8_percent_encode(slug.as_str(), CONTROLS))
     }
 
     fn all(&self) -> impl Iterator<Item = &Origin> {
@@ -138,6 +139,8 @@ mod tests {
         let slug = Slug::parse("a").unwrap();
         let local = origins.find("127.0.0.1:8000").unwrap();
         assert_eq!(origins.short_url(local, &slug), "http://127.0.0.1:8000/a");
+        let slug = Slug::parse("é").unwrap();
+        assert_eq!(origins.short_url(local, &slug), "http://127.0.0.1:8000/%C3%A9");
     }
 
     #[test]

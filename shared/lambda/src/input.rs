@@ -73,23 +73,25 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&Value) -> Result<T, E>,
     ) -> Option<Option<T>> {
-        match self.unread.remove(name)? {
-            Value::Null => Some(None),
-            value => self.parsed(name, &value, parse).map(Some),
-        }
+        let value = self.unread.remove(name)?;
+        if value.is_null() { Some(None) } else { self.parsed(name, &value, parse).map(Some) }
     }
 
-    /// A list of strings, each parsed on its own, so that each fault has its own pointer.
+    /// A list of strings, each parsed on its own, so that each fault has its own pointer. It may be
+    /// missing or `null`, which mean the same.
     pub fn list<T, E: Display>(
         &mut self,
         name: &str,
         max: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
-        let value = self.unread.remove(name)?;
-        let Value::Array(items) = value else {
-            self.fault(Fault::at(pointer(name), "this must be a list of strings"));
-            return None;
+        let items = match self.unread.remove(name)? {
+            Value::Null => return None,
+            Value::Array(items) => items,
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                self.fault(Fault::at(pointer(name), "this must be a list of strings"));
+                return None;
+            }
         };
         if max < items.len() {
             // One fault instead of thousands.
@@ -106,18 +108,31 @@ impl Fields {
         (parsed.len() == items.len()).then_some(parsed)
     }
 
+    /// A list of an edit: missing means «as it is», and `null` empties it.
+    pub fn clearable_list<T, E: Display>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let cleared = self.unread.get(name).is_some_and(Value::is_null);
+        let list = self.list(name, max, parse);
+        if cleared { Some(Vec::new()) } else { list }
+    }
+
     /// Notes something that is wrong.
     pub fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
-    /// Ends the reading: every fault at once, with every field that nobody knows.
-    pub fn finish(mut self) -> Result<(), Problem> {
+    /// Ends the reading: what was read, or every fault at once, with every field that nobody
+    /// knows. What was read is there unless there was a fault.
+    pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Problem> {
         let unknown: Vec<_> = self.unread.keys().map(|name| pointer(name)).collect();
         for pointer in unknown {
             self.fault(Fault::at(pointer, "there is no such field"));
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
+        read.filter(|_| self.faults.is_empty()).ok_or_else(|| Problem::invalid(self.faults))
     }
 
     fn parsed<T, E: Display>(
@@ -134,9 +149,9 @@ impl Fields {
 pub fn text<T, E: Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| match value {
-        Value::String(text) => parse(text).map_err(|e| e.to_string()),
-        _ => Err("this must be a string".to_owned()),
+    move |value| {
+        let text = value.as_str().ok_or("this must be a string")?;
+        parse(text).map_err(|e| e.to_string())
     }
 }
 
@@ -295,7 +310,7 @@ mod tests {
         fields.required("n", number);
         fields.required("m", number);
         fields.list("l", 9, |item| if item == "b" { Err("no b") } else { Ok(()) });
-        let faults = faults(fields.finish().unwrap_err());
+        let faults = faults(fields.finish(Some(())).unwrap_err());
         for pointer in ["/n", "/m", "/l/1", "/l/2", "/x~1y~0"] {
             assert!(faults.contains(&format!("\"pointer\":\"{pointer}\"")), "{pointer}: {faults}");
         }
@@ -308,7 +323,7 @@ mod tests {
         assert_eq!(fields.nullable("b", number), Some(Some(1)));
         assert_eq!(fields.nullable("c", number), None);
         assert_eq!(fields.change("d", number), None);
-        assert!(faults(fields.finish().unwrap_err()).contains("/d"));
+        assert!(faults(fields.finish(Some(())).unwrap_err()).contains("/d"));
     }
 
     #[test]

@@ -1,1 +1,22 @@
-//! Stub.
+//! DynamoDB: the rows of links, slugs, keys and clicks.
+//!
+//! Each store is concrete, and its methods are named by use. [`ledger`] tells how clicks are
+//! counted exactly, [`LinkStore`] how a link and its slugs stay one thing.
+
+mod accounts;
+mod commit;
+mod keys;
+pub mod ledger;
+mod links;
+mod row;
+mod schema;
+mod unavailable;
+
+pub use accounts::{AccountStore, ReadAccountError};
+pub use ledger::LedgerStore;
+pub use links::{
+    CreateError, Cursor, CursorError, DeleteError, Filter, Found, LinkPage, LinkStore,
+    ReadLinkError, Spent, UpdateError,
+};
+pub use schema::{Tables, create_tables};
+pub use unavailable::Unavailable;

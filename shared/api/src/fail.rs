@@ -1,0 +1,53 @@
+//! How the errors of rules and stores reach the caller.
+
+use domain::{DefinitionError, Link, LinkId, Slug, WorkspaceId};
+use lambda::{Fault, Kind, Problem, Request, input};
+use store::{LinkStore, ReadLinkError, Unavailable};
+
+/// Everything that does not hold between a link's fields.
+pub fn faulty(faults: Vec<DefinitionError>) -> Problem {
+    let fault = |error: DefinitionError| Fault::at(format!("/{}", error.field()), error);
+    Problem::invalid(faults.into_iter().map(fault).collect())
+}
+
+/// Another link has the slug.
+pub fn slug_taken(slug: &Slug) -> Problem {
+    Problem::client(Kind::SlugTaken, format!("the slug `{slug}` is taken"))
+}
+
+/// It is not the version that `If-Match` names.
+pub fn changed() -> Problem {
+    Problem::client(Kind::PreconditionFailed, "the link has changed; read it again")
+}
+
+/// DynamoDB did not answer.
+pub fn unavailable(error: Unavailable) -> Problem {
+    Problem::server(Kind::Unavailable, error)
+}
+
+/// A link could not be read.
+pub fn unreadable(error: ReadLinkError) -> Problem {
+    match error {
+        ReadLinkError::Unavailable(error) => unavailable(error),
+        ReadLinkError::BadRow(error) => Problem::server(Kind::Internal, error),
+    }
+}
+
+/// The id in the path. What is no id names nothing, so it is a 404 as well.
+pub fn id_of(request: &Request) -> Result<LinkId, Problem> {
+    LinkId::parse(&input::path(request, "id")).map_err(|_| not_found())
+}
+
+/// The link in the path, if it is the caller's. What another workspace owns does not exist.
+pub async fn found(
+    links: &LinkStore,
+    workspace: WorkspaceId,
+    request: &Request,
+) -> Result<Link, Problem> {
+    let id = id_of(request)?;
+    links.find(workspace, id).await.map_err(unreadable)?.ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::client(Kind::NotFound, "there is no such link")
+}

@@ -1,0 +1,161 @@
+//! Transactions of a few rows that belong together.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use crate::keys::Key;
+use crate::row::Item;
+use crate::unavailable::Cause;
+
+/// How often a transaction is tried that met another one at the same row.
+const TRIES: u32 = 8;
+
+/// The first pause between two tries; it doubles.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// These conditions did not hold: the items' places, and the rows that are there.
+    Conditions(Vec<(usize, Option<Item>)>),
+    /// DynamoDB is slow, throttled or away, or others are always faster.
+    Unavailable(Cause),
+}
+
+/// One write, and the condition under which it may happen.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// Writes a whole row.
+    Put(Item, Option<Condition>),
+    /// Deletes a row.
+    Delete(Key, Option<Condition>),
+    /// Changes a row by an expression.
+    Update(Key, &'static str, Condition),
+}
+
+/// An expression and its values. Names that DynamoDB reserves are avoided in the rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Condition {
+    pub(crate) expression: String,
+    pub(crate) values: Item,
+}
+
+impl Condition {
+    /// A condition without values.
+    pub(crate) fn of(expression: &str) -> Self {
+        Self { expression: expression.to_owned(), values: Item::new() }
+    }
+
+    /// The condition with a value.
+    pub(crate) fn with(mut self, name: &str, value: impl crate::row::Value) -> Self {
+        self.values.insert(name.to_owned(), value.attribute());
+        self
+    }
+}
+
+/// Writes all or nothing.
+///
+/// The SDK makes a request token for each call and keeps it over its own retries: if only the
+/// answer was lost, the second sending changes nothing and answers as the first would have. A call
+/// that DynamoDB has refused for a conflict was certainly not written, so it is sent anew.
+pub(crate) async fn commit(
+    client: &Client,
+    table: &str,
+    changes: Vec<Change>,
+) -> Result<(), CommitError> {
+    let items: Vec<_> = changes.into_iter().map(|change| change.into_item(table)).collect();
+    let mut pause = PAUSE;
+    for attempt in 1.. {
+        let call = client.transact_write_items().set_transact_items(Some(items.clone()));
+        let Err(error) = call.send().await else { return Ok(()) };
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                cancelled.cancellation_reasons()
+            }
+            Some(_) | None => return Err(CommitError::Unavailable(Box::new(error))),
+        };
+        let failed = failed_conditions(reasons);
+        if !failed.is_empty() {
+            return Err(CommitError::Conditions(failed));
+        }
+        let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
+        if !conflict || attempt == TRIES {
+            return Err(CommitError::Unavailable(Box::new(error)));
+        }
+        // What the other one was doing takes a few milliseconds. Pauses of different lengths,
+        // or two that met would meet again.
+        tokio::time::sleep(pause.mul_f64(jitter(&items, attempt))).await;
+        pause *= 2;
+    }
+    Ok(())
+}
+
+/// Between a half and one and a half, by chance enough: two transactions are at two addresses.
+fn jitter(items: &[TransactWriteItem], attempt: u32) -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let hash = RandomState::new().hash_one((items.as_ptr().addr(), attempt));
+    0.5 + f64::from(u16::try_from(hash % 1000).unwrap_or(0)) / 1000.0
+}
+
+fn failed_conditions(reasons: &[CancellationReason]) -> Vec<(usize, Option<Item>)> {
+    reasons
+        .iter()
+        .enumerate()
+        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(at, reason)| (at, reason.item().cloned()))
+        .collect()
+}
+
+impl Change {
+    fn into_item(self, table: &str) -> TransactWriteItem {
+        const SET: &str = "table, key and expression are set";
+        // The row that is in the way says whose it is.
+        let old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        match self {
+            Self::Put(row, condition) => {
+                let (expression, values) = parts(condition);
+                let put = Put::builder()
+                    .table_name(table)
+                    .set_item(Some(row))
+                    .set_condition_expression(expression)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(old);
+                item.put(put.build().expect(SET)).build()
+            }
+            Self::Delete(key, condition) => {
+                let (expression, values) = parts(condition);
+                let delete = Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(key.attributes()))
+                    .set_condition_expression(expression)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(old);
+                item.delete(delete.build().expect(SET)).build()
+            }
+            Self::Update(key, update, condition) => {
+                let (expression, values) = parts(Some(condition));
+                let update = Update::builder()
+                    .table_name(table)
+                    .set_key(Some(key.attributes()))
+                    .update_expression(update)
+                    .set_condition_expression(expression)
+                    .set_expression_attribute_values(values)
+                    .return_values_on_condition_check_failure(old);
+                item.update(update.build().expect(SET)).build()
+            }
+        }
+    }
+}
+
+/// What the builders want: nothing where there is nothing.
+fn parts(condition: Option<Condition>) -> (Option<String>, Option<Item>) {
+    let condition = condition.unwrap_or_default();
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    (some(condition.expression), Some(condition.values).filter(|values| !values.is_empty()))
+}

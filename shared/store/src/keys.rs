@@ -1,0 +1,209 @@
+//! The only place that formats a key. `ARCHITECTURE.md` lists what is asked of which.
+//!
+//! Parts are joined by `#`, which no part can hold: ids and numbers are plain, and a domain or a
+//! slug has no `#`. A tag may have one; it stands at the end of its part and the link id, which
+//! has a fixed length, is a part of its own.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{ClickId, Day, KeyId, LinkId, WorkspaceId};
+
+use crate::ledger::Subject;
+
+/// The hash key's attribute, in all tables.
+pub(crate) const PK: &str = "pk";
+/// The range key's attribute, in all tables.
+pub(crate) const SK: &str = "sk";
+
+/// The key of one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    /// The key as the attributes of a row.
+    pub(crate) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk.clone())),
+            (SK.to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}
+
+// --- Links table ------------------------------------------------------------------------------
+
+/// The partition of a workspace's links. Their ids sort by time.
+pub(crate) fn links(workspace: WorkspaceId) -> String {
+    format!("W#{workspace}")
+}
+
+/// The workspace in the partition key of its links.
+pub(crate) fn parse_links(pk: &str) -> Option<WorkspaceId> {
+    WorkspaceId::parse(pk.strip_prefix("W#")?).ok()
+}
+
+/// What the sort keys of links, deleted links and tags begin with.
+pub(crate) const LINKS: &str = "L#";
+
+/// The link in the sort key of a link, a deleted link or a tag.
+pub(crate) fn parse_link(sk: &str) -> Option<LinkId> {
+    LinkId::parse(sk.strip_prefix(LINKS)?).ok()
+}
+
+/// The index in which slugs are searched by prefix: of a workspace, or of a tag in it.
+pub(crate) const BY_SLUG: &str = "by-slug";
+/// The index's hash key: [`links`] or [`tagged`].
+pub(crate) const SLUG_OF: &str = "slug_of";
+/// The index's range key.
+pub(crate) const SLUG: &str = "slug";
+
+/// A link's whole definition.
+pub(crate) fn link(workspace: WorkspaceId, link: LinkId) -> Key {
+    Key::new(links(workspace), format!("L#{link}"))
+}
+
+/// The partition of a workspace's deleted links.
+pub(crate) fn deleted_links(workspace: WorkspaceId) -> String {
+    format!("X#{workspace}")
+}
+
+/// What is still to be known of a deleted link.
+pub(crate) fn deleted_link(workspace: WorkspaceId, link: LinkId) -> Key {
+    Key::new(deleted_links(workspace), format!("L#{link}"))
+}
+
+/// All that the redirect needs of a link, or the tombstone of a slug.
+pub(crate) fn slug(domain: &str, slug: &str) -> Key {
+    Key::new(format!("S#{domain}#{slug}"), "S")
+}
+
+/// The domain in the partition key of a slug.
+pub(crate) fn parse_slug<'a>(pk: &'a str, slug: &str) -> Option<&'a str> {
+    pk.strip_prefix("S#")?.strip_suffix(slug)?.strip_suffix('#')
+}
+
+/// The partition of a workspace's links with a tag.
+pub(crate) fn tagged(workspace: WorkspaceId, tag: &str) -> String {
+    format!("T#{workspace}#{tag}")
+}
+
+/// A tag of a link.
+pub(crate) fn tag(workspace: WorkspaceId, tag: &str, link: LinkId) -> Key {
+    Key::new(tagged(workspace, tag), format!("L#{link}"))
+}
+
+/// A link's click limit, and how much of it is used.
+pub(crate) fn limit(link: LinkId) -> Key {
+    Key::new(format!("M#{link}"), "M")
+}
+
+// --- Clicks table -----------------------------------------------------------------------------
+
+/// A partition of a link's clicks. Their ids sort by time.
+pub(crate) fn clicks(link: LinkId, shard: u16) -> String {
+    format!("C#{link}#{shard}")
+}
+
+/// A click.
+pub(crate) fn click(link: LinkId, shard: u16, id: ClickId) -> Key {
+    Key::new(clicks(link, shard), id.ulid())
+}
+
+/// The partition of a subject's rollups.
+pub(crate) fn rollups(subject: Subject) -> String {
+    format!("R#{subject}")
+}
+
+/// What all totals of a subject begin with.
+pub(crate) const TOTALS: &str = "T#";
+
+/// One shard of a subject's rollup of all time. Shard 0 also says how many shards there are.
+pub(crate) fn total(subject: Subject, shard: u8) -> Key {
+    Key::new(rollups(subject), format!("{TOTALS}{shard:02}"))
+}
+
+/// One shard of a subject's rollup of a day.
+pub(crate) fn day(subject: Subject, day: Day, shard: u8) -> Key {
+    Key::new(rollups(subject), format!("D#{day}#{shard:02}"))
+}
+
+/// The sort keys between which all shards of these days lie, both days included.
+pub(crate) fn days_between(first: Day, last: Day) -> (String, String) {
+    // `~` sorts behind every digit.
+    (format!("D#{first}#"), format!("D#{last}#~"))
+}
+
+/// What the sort key of a rollup says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RollupKey {
+    /// A shard of the rollup of a day.
+    Day(Day, u8),
+    /// A shard of the rollup of all time.
+    Total(u8),
+}
+
+/// Reads the sort key of a rollup.
+pub(crate) fn parse_rollup(sk: &str) -> Option<RollupKey> {
+    let (kind, rest) = sk.split_once('#')?;
+    match kind {
+        "D" => {
+            let (day, shard) = rest.split_once('#')?;
+            Some(RollupKey::Day(Day::parse(day).ok()?, shard.parse().ok()?))
+        }
+        "T" => Some(RollupKey::Total(rest.parse().ok()?)),
+        _ => None,
+    }
+}
+
+// --- Accounts table ---------------------------------------------------------------------------
+
+/// An API key.
+pub(crate) fn key(id: KeyId) -> Key {
+    Key::new(format!("K#{id}"), "K")
+}
+
+/// The partition of the list of workspaces.
+pub(crate) const WORKSPACES: &str = "W";
+
+/// A workspace.
+pub(crate) fn workspace(id: WorkspaceId) -> Key {
+    Key::new(WORKSPACES.to_owned(), id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn all_shards_of_a_range_of_days_lie_between_its_ends() {
+        let day = |text| Day::parse(text).unwrap();
+        let subject = Subject::Link(LinkId::new(Timestamp::UNIX_EPOCH, 1));
+        let (low, high) = days_between(day("20260301"), day("20260302"));
+        let inside = |d, shard| {
+            let sk = super::day(subject, day(d), shard).sk;
+            low <= sk && sk <= high
+        };
+        assert!(inside("20260301", 0) && inside("20260302", 63));
+        assert!(!inside("20260228", 63) && !inside("20260303", 0));
+        assert!(high.as_str() < TOTALS);
+    }
+
+    #[test]
+    fn the_sort_keys_of_rollups_read_back() {
+        let subject = Subject::Workspace(WorkspaceId::new(Timestamp::UNIX_EPOCH, 1));
+        let date = Day::parse("20260301").unwrap();
+        assert_eq!(parse_rollup(&day(subject, date, 7).sk), Some(RollupKey::Day(date, 7)));
+        assert_eq!(parse_rollup(&total(subject, 63).sk), Some(RollupKey::Total(63)));
+        assert_eq!(parse_rollup("D#2026#0"), None);
+        assert_eq!(parse_rollup("X#1"), None);
+    }
+}

@@ -1,0 +1,436 @@
+//! Recording a batch of clicks: the write path of the ledger.
+//!
+//! 1. Clicks that are too old are refused, and copies within the batch are set aside.
+//! 2. The rest is sorted so that clicks with common counts are neighbours, and cut into
+//!    transactions ([`pack`](super::pack)).
+//! 3. All counts that the batch changes are read at once, and then carried forward from
+//!    transaction to transaction ([`Rollups`]).
+//! 4. A transaction that is cancelled says why, item by item. A click that is there already is a
+//!    duplicate: it is taken out. A count that somebody else changed is read again. Then the rest
+//!    is written, until it is, or until time is up.
+//!
+//! A batch may be cut off anywhere: what a transaction wrote is whole, and delivering the batch
+//! again finds it by the rows of its clicks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use domain::rollup::Rollup;
+use domain::{Click, Day, Retention};
+use jiff::Timestamp;
+
+use super::dice::Dice;
+use super::pack::{Limits, Parcel, pack};
+use super::read::ReadError;
+use super::rollups::Rollups;
+use super::rows::{self, Cell};
+use super::subject::Subject;
+use super::transact::{Answer, Verdict};
+use super::{LedgerStore, shards};
+use crate::row::Item;
+use crate::unavailable::Cause;
+
+/// A click to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewClick {
+    /// The click.
+    pub click: Click,
+    /// Which program it was, if it was no person.
+    pub bot: Option<&'static str>,
+}
+
+/// The circumstances of a recording.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording {
+    /// The time.
+    pub now: Timestamp,
+    /// For how long the rows of clicks are kept.
+    pub retention: Retention,
+    /// When to give up what is not recorded by then. Until then, everything that may pass is
+    /// tried again.
+    pub within: Duration,
+    /// Random bits, with which batches that run at the same time keep out of each other's way.
+    pub random: u128,
+}
+
+/// What became of a click.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is in the ledger now.
+    Recorded,
+    /// It was in the ledger, or is a second time in the batch. As good as recorded.
+    Duplicate,
+    /// It may not be in the ledger: it must be delivered again. Many clicks can share a reason.
+    Failed(Arc<RecordError>),
+}
+
+/// Why a click was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The row of an earlier recording may have expired, so it could count twice.
+    #[error(
+        "the click is of {at}, and clicks are kept for {retention}: \
+         whether it was counted can no longer be told"
+    )]
+    TooOld {
+        /// When it was clicked.
+        at: Timestamp,
+        /// For how long clicks are kept.
+        retention: Retention,
+    },
+    /// DynamoDB does not take its row, or that of a count which it changes.
+    #[error("DynamoDB does not take a row: {reason}")]
+    BadRow {
+        /// What DynamoDB said.
+        reason: String,
+    },
+    /// A count that it changes cannot be read.
+    #[error("reading what a batch of clicks changes")]
+    Unreadable(#[source] ReadError),
+    /// DynamoDB does not take the transaction.
+    #[error("writing {clicks} clicks")]
+    Refused {
+        /// How many clicks were in it.
+        clicks: usize,
+        /// What the SDK said.
+        #[source]
+        source: Cause,
+    },
+    /// Time was up.
+    #[error("clicks were not recorded within {within:?}")]
+    OutOfTime {
+        /// How much time there was.
+        within: Duration,
+        /// What kept it last, if it was an error.
+        #[source]
+        source: Option<Cause>,
+    },
+}
+
+/// So often a subject is in another batch's way before it gets more shards. Once is chance.
+const CONFLICTS_BEFORE_GROWTH: u32 = 2;
+
+impl LedgerStore {
+    /// Records clicks, and says of each, in their order, what became of it.
+    ///
+    /// A batch of 1,000 clicks on 10 links of one workspace and one day takes 1 `BatchGetItem` and
+    /// 11 `TransactWriteItems`. Delivering clicks again, in whatever order and company, changes
+    /// nothing.
+    pub async fn record(&self, clicks: &[NewClick], how: Recording) -> Vec<Outcome> {
+        let mut batch = Batch::new(self, clicks, how);
+        // Cutting off is safe anywhere, so the deadline needs no other place in the code.
+        if tokio::time::timeout(how.within, Box::pin(batch.run())).await.is_err() {
+            batch.out_of_time();
+        }
+        batch.outcomes()
+    }
+}
+
+/// A batch under way.
+struct Batch<'a> {
+    store: &'a LedgerStore,
+    clicks: &'a [NewClick],
+    how: Recording,
+    /// By the clicks' places; `None` as long as nothing is known.
+    outcomes: Vec<Option<Outcome>>,
+    rollups: Rollups,
+    /// How often each subject was in another batch's way.
+    conflicts: HashMap<Subject, u32>,
+    dice: Dice,
+    /// The last error after which was tried again.
+    trouble: Option<Cause>,
+}
+
+/// Clicks of a batch, by their places.
+type Places = Vec<usize>;
+
+impl<'a> Batch<'a> {
+    fn new(store: &'a LedgerStore, clicks: &'a [NewClick], how: Recording) -> Self {
+        Self {
+            store,
+            clicks,
+            how,
+            outcomes: vec![None; clicks.len()],
+            rollups: Rollups::default(),
+            conflicts: HashMap::new(),
+            dice: Dice::new(how.random),
+            trouble: None,
+        }
+    }
+
+    async fn run(&mut self) {
+        self.refuse_the_old();
+        self.set_copies_aside();
+        let (order, parcels) = self.sorted();
+        let cells: BTreeSet<Cell> =
+            parcels.iter().flat_map(|parcel| parcel.cells.iter().copied()).collect();
+        if let Err(error) = self.read(&cells).await {
+            return self.fail(&order, error);
+        }
+        let stretches = pack(&parcels, Limits::DYNAMODB, |_| rows::MAX_ROLLUP_BYTES);
+        let mut groups: VecDeque<Places> =
+            stretches.into_iter().map(|stretch| order[stretch].to_vec()).collect();
+        while let Some(group) = groups.pop_front() {
+            for part in self.write(group).await {
+                groups.push_front(part);
+            }
+        }
+    }
+
+    fn refuse_the_old(&mut self) {
+        let (now, retention) = (self.how.now, self.how.retention);
+        for (new, outcome) in self.clicks.iter().zip(&mut self.outcomes) {
+            let at = new.click.id.at();
+            if !retention.keeps(Day::of(at), now) {
+                let error = RecordError::TooOld { at, retention };
+                *outcome = Some(Outcome::Failed(Arc::new(error)));
+            }
+        }
+    }
+
+    /// A transaction takes each row once. The first of several copies stands for all: if it fails
+    /// it is delivered again, and the others need not be.
+    fn set_copies_aside(&mut self) {
+        let mut seen = HashSet::new();
+        for (new, outcome) in self.clicks.iter().zip(&mut self.outcomes) {
+            let click = &new.click;
+            if outcome.is_none() && !seen.insert((click.link, click.shard, click.id)) {
+                *outcome = Some(Outcome::Duplicate);
+            }
+        }
+    }
+
+    /// The clicks to be written, those with common counts next to each other.
+    fn sorted(&self) -> (Places, Vec<Parcel<Cell>>) {
+        let mut order: Places =
+            (0..self.clicks.len()).filter(|&place| self.outcomes[place].is_none()).collect();
+        order.sort_by_key(|&place| {
+            let click = &self.clicks[place].click;
+            (click.workspace, click.link, click.id)
+        });
+        let parcels = order
+            .iter()
+            .map(|&place| Parcel {
+                bytes: rows::bytes_of(&self.row(place)),
+                cells: Cell::of(&self.clicks[place].click).to_vec(),
+            })
+            .collect();
+        (order, parcels)
+    }
+
+    fn row(&self, place: usize) -> Item {
+        rows::click_row(&self.clicks[place], self.how.now, self.how.retention)
+    }
+
+    /// Reads what is not known of these cells, again and again while that may help.
+    async fn read(&mut self, cells: &BTreeSet<Cell>) -> Result<(), RecordError> {
+        let mut tries = 0;
+        loop {
+            match self.rollups.ensure(self.store, cells, &mut self.dice).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_final() => return Err(RecordError::Unreadable(error)),
+                Err(error) => self.trouble = Some(error.into()),
+            }
+            tries += 1;
+            self.pause(tries).await;
+        }
+    }
+
+    /// Writes a group that fits into one transaction. What comes back is to be tried in parts.
+    async fn write(&mut self, mut group: Places) -> Vec<Places> {
+        let mut tries = 0;
+        while !group.is_empty() {
+            let added = self.added(&group);
+            if let Err(error) = self.read(&added.keys().copied().collect()).await {
+                self.fail(&group, error);
+                break;
+            }
+            match self.store.transact(self.items(&group, &added)).await {
+                Answer::Written => {
+                    self.rollups.written(&added);
+                    self.settle(&group, &Outcome::Recorded);
+                    break;
+                }
+                Answer::Cancelled(verdicts) => {
+                    let end = self.sort_out(&mut group, &added, verdicts);
+                    self.cool(&end.contended, &group).await;
+                    if !end.wait {
+                        continue;
+                    }
+                }
+                Answer::Unsure(cause) => {
+                    // If it was written after all, all that is known of its counts is old.
+                    for cell in added.keys() {
+                        self.rollups.forget(cell.subject);
+                    }
+                    self.trouble = Some(cause);
+                }
+                // Which click it is, halving finds out.
+                Answer::Invalid(_) if 1 < group.len() => {
+                    let rest = group.split_off(group.len() / 2);
+                    return vec![rest, group];
+                }
+                Answer::Invalid(source) | Answer::Refused(source) => {
+                    let error = RecordError::Refused { clicks: group.len(), source };
+                    self.fail(&group, error);
+                    break;
+                }
+            }
+            tries += 1;
+            self.pause(tries).await;
+        }
+        Vec::new()
+    }
+
+    /// What a group adds to each cell.
+    fn added(&self, group: &[usize]) -> BTreeMap<Cell, Rollup> {
+        let mut added = BTreeMap::<Cell, Rollup>::new();
+        for &place in group {
+            let NewClick { click, bot } = &self.clicks[place];
+            for cell in Cell::of(click) {
+                added.entry(cell).or_default().merge(&cell.one(click.id.at(), bot.is_some()));
+            }
+        }
+        added
+    }
+
+    /// The transaction: the clicks of the group in their order, then the cells in theirs.
+    fn items(&self, group: &[usize], added: &BTreeMap<Cell, Rollup>) -> Vec<TransactWriteItem> {
+        let clicks = group.iter().map(|&place| self.store.put_click(self.row(place)));
+        let rollups = added.iter().map(|(&cell, added)| {
+            let (shard, seen) = (self.rollups.shard(cell), self.rollups.row(cell));
+            self.store.put_rollup(cell, shard, &seen, &seen.rollup.clone().merged(added))
+        });
+        clicks.chain(rollups).collect()
+    }
+
+    /// Settles what a cancelled transaction says of its clicks, and leaves in the group those that
+    /// are to be written again.
+    fn sort_out(
+        &mut self,
+        group: &mut Places,
+        added: &BTreeMap<Cell, Rollup>,
+        verdicts: Vec<Verdict>,
+    ) -> Cancelled {
+        let mut end = Cancelled::default();
+        let mut verdicts = verdicts.into_iter();
+        for (&place, verdict) in group.iter().zip(verdicts.by_ref()) {
+            match verdict {
+                Verdict::Fine => {}
+                Verdict::ConditionFailed => self.settle(&[place], &Outcome::Duplicate),
+                // Another batch has the same click.
+                Verdict::Conflict | Verdict::Throttled => end.wait = true,
+                Verdict::Invalid(reason) => self.fail(&[place], RecordError::BadRow { reason }),
+            }
+        }
+        for (&cell, verdict) in added.keys().zip(verdicts) {
+            match verdict {
+                Verdict::Fine => {}
+                Verdict::ConditionFailed | Verdict::Conflict => {
+                    end.wait = true;
+                    end.contended.insert(cell.subject);
+                }
+                Verdict::Throttled => end.wait = true,
+                Verdict::Invalid(reason) => {
+                    let mut touching = group.clone();
+                    touching.retain(|&place| Cell::of(&self.clicks[place].click).contains(&cell));
+                    touching.retain(|&place| self.outcomes[place].is_none());
+                    self.fail(&touching, RecordError::BadRow { reason });
+                }
+            }
+        }
+        group.retain(|&place| self.outcomes[place].is_none());
+        end
+    }
+
+    /// Makes room where batches are in each other's way: the next try reads the counts of these
+    /// subjects again, at another shard, and there are more shards if this happens repeatedly.
+    async fn cool(&mut self, contended: &BTreeSet<Subject>, group: &[usize]) {
+        for &subject in contended {
+            self.rollups.forget(subject);
+            // Where only duplicates were in the way (most likely of this batch's own earlier
+            // delivery) nothing is hot.
+            if group.is_empty() {
+                continue;
+            }
+            let conflicts = self.conflicts.entry(subject).or_default();
+            *conflicts += 1;
+            if CONFLICTS_BEFORE_GROWTH <= *conflicts {
+                self.grow(subject, group).await;
+            }
+            let count = self.rollups.count(subject);
+            self.rollups.choose(subject, count, &mut self.dice);
+        }
+    }
+
+    /// Doubles the shards of a subject. That it fails only means that it is tried at the next
+    /// conflict again.
+    async fn grow(&mut self, subject: Subject, group: &[usize]) {
+        let from = self.rollups.count(subject);
+        if shards::MAX_SHARDS <= from {
+            return;
+        }
+        match self.store.grow_rollup_shards(subject, from.saturating_mul(2)).await {
+            Ok(count) => {
+                tracing::info!(%subject, shards = count, "counts of `{subject}` have {count} shards");
+                self.rollups.choose(subject, count, &mut self.dice);
+                self.conflicts.remove(&subject);
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%subject, error, "counts of `{subject}` stay hot");
+                return;
+            }
+        }
+        let Subject::Link(link) = subject else { return };
+        let Some(click) =
+            group.iter().map(|&place| &self.clicks[place].click).find(|click| click.link == link)
+        else {
+            return;
+        };
+        let count = u16::from(self.rollups.count(subject));
+        // A link whose counts are hot has hot click partitions, too.
+        if let Err(error) = self.store.grow_click_shards(click.workspace, link, count).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%subject, error, "click partitions of `{subject}` stay as they are");
+        }
+    }
+
+    async fn pause(&mut self, tries: u32) {
+        tokio::time::sleep(self.dice.pause(tries)).await;
+    }
+
+    fn settle(&mut self, places: &[usize], outcome: &Outcome) {
+        for &place in places {
+            self.outcomes[place] = Some(outcome.clone());
+        }
+    }
+
+    fn fail(&mut self, places: &[usize], error: RecordError) {
+        self.settle(places, &Outcome::Failed(Arc::new(error)));
+    }
+
+    fn out_of_time(&mut self) {
+        let open: Places =
+            (0..self.clicks.len()).filter(|&place| self.outcomes[place].is_none()).collect();
+        let error = RecordError::OutOfTime { within: self.how.within, source: self.trouble.take() };
+        self.fail(&open, error);
+    }
+
+    fn outcomes(mut self) -> Vec<Outcome> {
+        // Whoever forgets a click here would lose it: what has no outcome is delivered again.
+        self.out_of_time();
+        self.outcomes.into_iter().flatten().collect()
+    }
+}
+
+/// What is to be done after a cancelled transaction.
+#[derive(Debug, Default)]
+struct Cancelled {
+    /// Trying at once would meet the same obstacle.
+    wait: bool,
+    /// Whose counts somebody else changed, or was about to.
+    contended: BTreeSet<Subject>,
+}

@@ -1,0 +1,266 @@
+//! The rows of the clicks table, and the values that they stand for.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::rollup::{Counts, Quarter, Rollup};
+use domain::{Click, ClickId, Day, Retention};
+use jiff::Timestamp;
+
+use super::record::NewClick;
+use super::shards::MAX_SHARDS;
+use super::subject::Subject;
+use crate::keys::{self, Key, RollupKey};
+use crate::row::{BadRow, FORMAT, Item, Read, Write, row};
+
+/// The most that a rollup row can take: 96 quarters of two counts of 20 digits, and its key.
+pub(super) const MAX_ROLLUP_BYTES: usize = 5 * 1024;
+
+/// What a rollup is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Period {
+    /// All clicks ever.
+    AllTime,
+    /// Those of one UTC day.
+    Day(Day),
+}
+
+/// One count of one subject: a rollup row for each of its shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Cell {
+    pub(super) subject: Subject,
+    pub(super) period: Period,
+}
+
+impl Cell {
+    /// The subject's rollup of all time.
+    pub(super) fn total(subject: Subject) -> Self {
+        Self { subject, period: Period::AllTime }
+    }
+
+    /// Everything that a click changes.
+    pub(super) fn of(click: &Click) -> [Self; 4] {
+        let day = Period::Day(Day::of(click.id.at()));
+        let (link, workspace) = (Subject::Link(click.link), Subject::Workspace(click.workspace));
+        [
+            Self::total(link),
+            Self { subject: link, period: day },
+            Self::total(workspace),
+            Self { subject: workspace, period: day },
+        ]
+    }
+
+    /// What one click adds.
+    pub(super) fn one(self, at: Timestamp, bot: bool) -> Rollup {
+        match self.period {
+            Period::AllTime => Rollup::of_all_time(bot),
+            Period::Day(_) => Rollup::of_day(at, bot),
+        }
+    }
+
+    pub(super) fn key(self, shard: u8) -> Key {
+        match self.period {
+            Period::AllTime => keys::total(self.subject, shard),
+            Period::Day(day) => keys::day(self.subject, day, shard),
+        }
+    }
+}
+
+// --- Rollups ----------------------------------------------------------------------------------
+
+/// One shard of a rollup, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RollupRow {
+    /// How often it was written; 0 when it never was.
+    pub(super) version: u64,
+    pub(super) rollup: Rollup,
+    /// How many shards the subject has: said by shard 0 of its total, 1 elsewhere.
+    pub(super) shards: u8,
+}
+
+impl Default for RollupRow {
+    /// A row that is not there.
+    fn default() -> Self {
+        Self { version: 0, rollup: Rollup::default(), shards: 1 }
+    }
+}
+
+impl RollupRow {
+    pub(super) fn read(item: &Item) -> Result<(RollupKey, Self), BadRow> {
+        let key = item.parse(keys::SK, keys::parse_rollup)?;
+        let count = |name| Ok(item.number(name)?.unwrap_or(0));
+        let counts = Counts { human: count("human")?, bot: count("bot")? };
+        let quarters = item.parse_some("quarters", decode)?.unwrap_or_default();
+        let shards = item.number("shards")?.unwrap_or(1).clamp(1, MAX_SHARDS);
+        Ok((key, Self { version: count("v")?, rollup: Rollup { counts, quarters }, shards }))
+    }
+
+    /// The update that writes a rollup in this row's place, its condition, and the values of both.
+    ///
+    /// An update and not a put: `shards` is not this write's to set, and a later version of this
+    /// program may keep more in the row.
+    pub(super) fn update(&self, rollup: &Rollup) -> (&'static str, &'static str, Item) {
+        let mut values = Item::new();
+        values.set(":human", rollup.counts.human);
+        values.set(":bot", rollup.counts.bot);
+        values.set(":quarters", encode(&rollup.quarters));
+        values.set(":v", self.version + 1);
+        values.set(":n", FORMAT);
+        let condition = if self.version == 0 {
+            "attribute_not_exists(v)"
+        } else {
+            values.set(":seen", self.version);
+            "v = :seen"
+        };
+        let update = "SET human = :human, bot = :bot, quarters = :quarters, v = :v, n = :n";
+        (update, condition, values)
+    }
+}
+
+/// Quarters as text, `37:12+3 38:4+0`: number, human, bot.
+///
+/// A map would be DynamoDB's way, but takes half as much again: with it the row of a busy day
+/// passes 1 KB, and each write of it costs twice.
+fn encode(quarters: &BTreeMap<Quarter, Counts>) -> String {
+    let mut text = String::new();
+    for (quarter, counts) in quarters {
+        let space = if text.is_empty() { "" } else { " " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{space}{}:{}+{}", quarter.index(), counts.human, counts.bot);
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<BTreeMap<Quarter, Counts>> {
+    text.split_ascii_whitespace()
+        .map(|part| {
+            let (quarter, counts) = part.split_once(':')?;
+            let (human, bot) = counts.split_once('+')?;
+            let counts = Counts { human: human.parse().ok()?, bot: bot.parse().ok()? };
+            Some((Quarter::new(quarter.parse().ok()?)?, counts))
+        })
+        .collect()
+}
+
+// --- Clicks -----------------------------------------------------------------------------------
+
+/// A click that is in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedClick {
+    /// Its id; the id's time is the click's time.
+    pub id: ClickId,
+    /// The domain that was asked.
+    pub domain: String,
+    /// The slug that was typed.
+    pub slug: String,
+    /// The status that was answered.
+    pub status: u16,
+    /// The host that it came from.
+    pub referrer: Option<String>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+    /// Which program it was, if it was no person.
+    pub bot: Option<String>,
+}
+
+/// The row of a click.
+pub(super) fn click_row(new: &NewClick, now: Timestamp, retention: Retention) -> Item {
+    let click = &new.click;
+    // Nothing is recorded before 1970.
+    let seconds = |second: i64| u64::try_from(second).unwrap_or(0);
+    let mut item = row(&keys::click(click.link, click.shard, click.id));
+    item.set("workspace", click.workspace.to_string());
+    item.set("domain", click.domain.as_str());
+    item.set("slug", click.slug.as_str());
+    item.set("status", u64::from(click.status));
+    item.set_some("referrer", click.referrer.as_deref());
+    item.set_some("user_agent", click.user_agent.as_deref());
+    item.set_some("bot", new.bot);
+    item.set("recorded", seconds(now.as_second()));
+    item.set("expires", seconds(retention.expires(Day::of(click.id.at()), now)));
+    item
+}
+
+/// Reads the row of a click.
+pub(super) fn read_click(item: &Item) -> Result<RecordedClick, BadRow> {
+    let text = |text: &str| Some(text.to_owned());
+    Ok(RecordedClick {
+        id: read_click_id(item)?,
+        domain: item.parse("domain", text)?,
+        slug: item.parse("slug", text)?,
+        status: item.number("status")?.ok_or_else(|| BadRow::new(item, "status"))?,
+        referrer: item.parse_some("referrer", text)?,
+        user_agent: item.parse_some("user_agent", text)?,
+        bot: item.parse_some("bot", text)?,
+    })
+}
+
+/// What a recount needs of a click's row.
+pub(super) fn read_counted(item: &Item) -> Result<(ClickId, bool), BadRow> {
+    Ok((read_click_id(item)?, item.contains_key("bot")))
+}
+
+fn read_click_id(item: &Item) -> Result<ClickId, BadRow> {
+    item.parse(keys::SK, |ulid| ClickId::parse_ulid(ulid).ok())
+}
+
+/// About how many bytes DynamoDB counts for a row.
+pub(super) fn bytes_of(item: &Item) -> usize {
+    let bytes = |name: &String, value: &AttributeValue| {
+        // Rows of clicks hold nothing but strings and numbers.
+        let text = value.as_s().or_else(|value| value.as_n());
+        name.len() + text.map_or(1, String::len) + 1
+    };
+    item.iter().map(|(name, value)| bytes(name, value)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{LinkId, WorkspaceId};
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quarters() -> impl Strategy<Value = BTreeMap<Quarter, Counts>> {
+        let counts = (any::<u64>(), any::<u64>()).prop_map(|(human, bot)| Counts { human, bot });
+        btree_map((0..Quarter::PER_DAY).prop_filter_map("a quarter", Quarter::new), counts, 0..=96)
+    }
+
+    proptest! {
+        #[test]
+        fn quarters_read_back_and_a_row_of_them_is_bounded(quarters in quarters()) {
+            let text = encode(&quarters);
+            prop_assert!(text.len() + 512 < MAX_ROLLUP_BYTES);
+            prop_assert_eq!(decode(&text), Some(quarters));
+        }
+
+        #[test]
+        fn decoding_never_panics(text in ".{0,40}") {
+            let _ = decode(&text);
+        }
+    }
+
+    #[test]
+    fn a_full_day_of_hundreds_of_clicks_an_hour_is_a_row_of_less_than_a_kilobyte() {
+        let counts = Counts { human: 95, bot: 9 };
+        let quarters = (0..96).map(|i| (Quarter::new(i).unwrap(), counts)).collect();
+        let rollup = Rollup { counts, quarters };
+        let cell = Cell::total(Subject::Link(LinkId::new(Timestamp::UNIX_EPOCH, 1)));
+        let mut row = cell.key(0).attributes();
+        row.extend(RollupRow::default().update(&rollup).2);
+        assert!(bytes_of(&row) < 1_024, "{} bytes", bytes_of(&row));
+    }
+
+    #[test]
+    fn a_row_that_makes_no_sense_is_named() {
+        let subject = Subject::Workspace(WorkspaceId::new(Timestamp::UNIX_EPOCH, 1));
+        let mut row = Cell::total(subject).key(0).attributes();
+        row.set("human", "many");
+        assert_eq!(
+            RollupRow::read(&row).unwrap_err().to_string(),
+            "the row `R#wrk_00000000000000000000000001` / `T#00` has no valid `human`"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Reading, over shards and pages.
+
+use std::collections::BTreeMap;
+
+use domain::Day;
+use domain::rollup::Rollup;
+
+use super::*;
+
+/// Clicks of one link in four click partitions, and counts in so many shards.
+async fn spread(shards: u8) -> (Fixture, Vec<NewClick>) {
+    let fixture = Fixture::new().await;
+    let mut clicks = clicks(330, 1, 3);
+    for new in &mut clicks {
+        new.click.shard = Click::shard_of(new.click.id, 4);
+    }
+    for subject in [Subject::Link(link(0)), Subject::Workspace(workspace())] {
+        fixture.ledger.grow_rollup_shards(subject, shards).await.unwrap();
+    }
+    for batch in clicks.chunks(30) {
+        fixture.recorded(batch).await;
+    }
+    (fixture, clicks)
+}
+
+#[tokio::test]
+async fn totals_and_days_are_summed_over_shards() {
+    for shards in [1, 2, 8, 64] {
+        let (fixture, clicks) = spread(shards).await;
+        fixture.assert_exact(&clicks).await;
+
+        let totals = fixture.ledger.totals_of(&[link(0), link(9), link(0)]).await.unwrap();
+        assert_eq!(totals[&link(0)], counts(clicks.iter()));
+        assert_eq!(totals[&link(9)], Counts::default());
+
+        let mut expected = BTreeMap::<Day, Rollup>::new();
+        for NewClick { click, bot } in &clicks {
+            let at = click.id.at();
+            let day = expected.entry(Day::of(at)).or_default();
+            day.merge(&Rollup::of_day(at, bot.is_some()));
+        }
+        let (first, last) = (*expected.keys().next().unwrap(), *expected.keys().last().unwrap());
+        fixture.probe.take_calls();
+        let days = fixture.ledger.days(Subject::Link(link(0)), first..=last).await.unwrap();
+        assert_eq!(fixture.probe.take_calls().len(), 1);
+        assert_eq!(days, expected);
+        expected.pop_first();
+        let days = fixture.ledger.days(Subject::Link(link(0)), first.next()..=last).await.unwrap();
+        assert_eq!(days, expected);
+    }
+}
+
+#[tokio::test]
+async fn pages_walk_all_clicks_newest_first_over_all_partitions() {
+    let (fixture, clicks) = spread(1).await;
+    let mut ids: Vec<_> = clicks.iter().map(|new| new.click.id).collect();
+    ids.sort();
+    ids.reverse();
+    for limit in [1, 7, 100, 330, 331] {
+        let mut found = Vec::new();
+        let mut before = None;
+        loop {
+            let page = fixture.ledger.page_of_clicks(link(0), 4, before, limit).await.unwrap();
+            assert!(page.clicks.len() <= limit);
+            found.extend(page.clicks.into_iter().map(|click| click.id));
+            match page.next {
+                Some(next) => before = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(found, ids, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_click_reads_back_as_it_was() {
+    let fixture = Fixture::new().await;
+    let mut plain = click(1, 1, 1);
+    plain.click.referrer = None;
+    plain.click.user_agent = None;
+    let bot = click(5, 1, 1);
+    fixture.recorded(&[plain.clone(), bot.clone()]).await;
+    let page = fixture.ledger.page_of_clicks(link(0), 1, None, 10).await.unwrap();
+    assert_eq!(page.next, None);
+    let found = |id: ClickId| page.clicks.iter().find(|click| click.id == id).unwrap();
+    let click = found(plain.click.id);
+    assert_eq!((&click.referrer, &click.user_agent, &click.bot), (&None, &None, &None));
+    let click = found(bot.click.id);
+    assert_eq!(click.domain, bot.click.domain);
+    assert_eq!(click.slug, bot.click.slug);
+    assert_eq!(click.status, 302);
+    assert_eq!(click.referrer, bot.click.referrer);
+    assert_eq!(click.user_agent, bot.click.user_agent);
+    assert_eq!(click.bot.as_deref(), Some("curl"));
+}
+
+#[tokio::test]
+async fn a_link_without_clicks_has_zeros_everywhere() {
+    let fixture = Fixture::new().await;
+    let subject = Subject::Link(link(0));
+    assert_eq!(fixture.ledger.totals(subject).await.unwrap(), Counts::default());
+    let days = Day::of(now())..=Day::of(now());
+    assert!(fixture.ledger.days(subject, days).await.unwrap().is_empty());
+    let page = fixture.ledger.page_of_clicks(link(0), 1, None, 10).await.unwrap();
+    assert!(page.clicks.is_empty() && page.next.is_none());
+    assert!(fixture.ledger.totals_of(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_that_dynamodb_answers_in_parts_is_asked_for_again() {
+    use testkit::probe::{Fault, On};
+
+    // The embedded DynamoDB answers 16 MB at once, as the real one does; what is left over of a
+    // smaller answer is the same code, so an answer without its items must do.
+    let fixture = Fixture::new().await;
+    fixture.probe.inject(On::operation("BatchGetItem").once(), Fault::TornAnswer);
+    let error = fixture.ledger.totals_of(&[link(0)]).await.unwrap_err();
+    assert!(!error.is_final());
+    assert_eq!(error.to_string(), "reading 1 counts");
+}

@@ -1,0 +1,267 @@
+//! Links against the embedded DynamoDB: the real expressions run.
+
+use domain::{
+    Definition, Destination, HostRules, Link, LinkChange, LinkId, Origins, RedirectStatus, Slug,
+    Tag, WorkspaceId,
+};
+use embedded::Embedded;
+use jiff::Timestamp;
+
+use super::*;
+use crate::{Tables, create_tables};
+
+fn now() -> Timestamp {
+    "2026-11-22T10:00:00Z".parse().unwrap()
+}
+
+fn workspace(number: u128) -> WorkspaceId {
+    WorkspaceId::new(Timestamp::UNIX_EPOCH, number)
+}
+
+fn slug(text: &str) -> Slug {
+    Slug::parse(text).unwrap()
+}
+
+/// A link of workspace 1 with the slug `s<number>`, made at its number of seconds.
+pub(crate) fn link(number: i64) -> Link {
+    let rules = HostRules::new(Origins::parse("https://go.example.com").unwrap(), "");
+    let at = Timestamp::from_second(number).unwrap();
+    Link {
+        id: LinkId::new(at, 0),
+        workspace: workspace(1),
+        domain: rules.origins.default_domain().clone(),
+        slug: slug(&format!("s{number}")),
+        aliases: Vec::new(),
+        definition: Definition {
+            url: Destination::parse("https://example.com/page", &rules).unwrap(),
+            redirect_status: RedirectStatus::Found,
+            title: None,
+            tags: Vec::new(),
+            starts_at: None,
+            expires_at: None,
+            fallback_url: None,
+            max_clicks: None,
+            forward_query: false,
+        },
+        updated_at: at,
+        revision: 1,
+        click_shards: 1,
+    }
+}
+
+async fn store() -> (Embedded, LinkStore) {
+    let embedded = Embedded::in_memory().unwrap();
+    let aws = embedded.sdk_config();
+    let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts" };
+    create_tables(&aws, tables).await.unwrap();
+    (embedded, LinkStore::new(&aws, "links"))
+}
+
+async fn follow(store: &LinkStore, link: &Link, text: &str) -> Found {
+    store.follow(&link.domain, &slug(text)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_link_reads_back_whole_and_its_slugs_lead_to_it() {
+    let (_embedded, store) = store().await;
+    let mut link = link(1);
+    link.aliases = vec![slug("a"), slug("мир")];
+    link.definition.tags = vec![Tag::parse("x#y").unwrap(), Tag::parse("b").unwrap()];
+    link.definition.title = domain::Title::parse("Title").ok();
+    link.definition.starts_at = Some("2026-11-22T10:00:00.123456789Z".parse().unwrap());
+    link.definition.expires_at = Some("2027-01-01T00:00:00Z".parse().unwrap());
+    link.definition.fallback_url = Some(Destination::stored("https://example.com/gone"));
+    link.definition.max_clicks = Some(5);
+    link.definition.forward_query = true;
+    link.definition.redirect_status = RedirectStatus::PermanentRedirect;
+    store.create(&link).await.unwrap();
+
+    assert_eq!(store.find(link.workspace, link.id).await.unwrap().as_ref(), Some(&link));
+    let route = Found::Route(Box::new(domain::Route::of(&link)));
+    for text in ["s1", "a", "мир"] {
+        assert_eq!(follow(&store, &link, text).await, route, "{text}");
+    }
+    assert_eq!(follow(&store, &link, "S1").await, Found::Nothing);
+}
+
+#[tokio::test]
+async fn what_another_workspace_owns_does_not_exist() {
+    let (_embedded, store) = store().await;
+    store.create(&link(1)).await.unwrap();
+    assert_eq!(store.find(workspace(2), link(1).id).await.unwrap(), None);
+    let page = store.page(workspace(2), &Filter::default(), None, 10).await.unwrap();
+    assert!(page.links.is_empty());
+}
+
+#[tokio::test]
+async fn a_taken_slug_is_named_and_nothing_is_written() {
+    let (_embedded, store) = store().await;
+    store.create(&link(1)).await.unwrap();
+    let mut second = link(2);
+    second.aliases = vec![slug("free"), slug("s1")];
+    let error = store.create(&second).await.unwrap_err();
+    assert!(matches!(error, CreateError::SlugTaken(taken) if taken == slug("s1")));
+    assert_eq!(store.find(second.workspace, second.id).await.unwrap(), None);
+    assert_eq!(follow(&store, &second, "free").await, Found::Nothing);
+}
+
+#[tokio::test]
+async fn a_write_that_arrives_twice_is_one_link() {
+    let (_embedded, store) = store().await;
+    store.create(&link(1)).await.unwrap();
+    // Another call has another token: only the rows can tell that it is the same write.
+    store.create(&link(1)).await.unwrap();
+    let mut other = link(1);
+    other.definition.url = Destination::stored("https://example.com/other");
+    assert!(store.create(&other).await.is_err());
+}
+
+#[tokio::test]
+async fn an_edit_changes_all_slugs_at_once_and_frees_none() {
+    let (_embedded, store) = store().await;
+    let old = link(1);
+    store.create(&old).await.unwrap();
+    let change = LinkChange {
+        slug: Some(slug("new")),
+        url: Some(Destination::stored("https://example.com/new")),
+        ..LinkChange::default()
+    };
+    let new = old.edited(change, now()).unwrap();
+    store.update(&old, &new).await.unwrap();
+    let route = Found::Route(Box::new(domain::Route::of(&new)));
+    assert_eq!(follow(&store, &new, "new").await, route);
+    assert_eq!(follow(&store, &new, "s1").await, route);
+
+    // Without the alias the old slug is gone, and no stranger can take it.
+    let change = LinkChange { aliases: Some(Vec::new()), ..LinkChange::default() };
+    let newest = new.edited(change, now()).unwrap();
+    store.update(&new, &newest).await.unwrap();
+    assert_eq!(follow(&store, &new, "s1").await, Found::Deleted);
+    let mut stranger = link(2);
+    (stranger.workspace, stranger.slug) = (workspace(2), slug("s1"));
+    assert!(matches!(store.create(&stranger).await, Err(CreateError::SlugTaken(_))));
+    stranger.workspace = workspace(1);
+    store.create(&stranger).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edit_of_an_older_version_or_shard_count_is_refused() {
+    let (_embedded, store) = store().await;
+    let old = link(1);
+    store.create(&old).await.unwrap();
+    let new = old.edited(LinkChange::default(), now()).unwrap();
+    store.update(&old, &new).await.unwrap();
+    // The same write again is no conflict, another one is.
+    store.update(&old, &new).await.unwrap();
+    let other =
+        old.edited(LinkChange { forward_query: Some(true), ..LinkChange::default() }, now());
+    let outcome = store.update(&old, &other.unwrap()).await;
+    assert!(matches!(outcome, Err(UpdateError::Changed(_))));
+    let spread = Link { click_shards: 2, ..new.clone() };
+    let outcome =
+        store.update(&spread, &spread.edited(LinkChange::default(), now()).unwrap()).await;
+    assert!(matches!(outcome, Err(UpdateError::Changed(_))));
+    assert!(matches!(store.delete(&old, now()).await, Err(DeleteError::Changed(_))));
+}
+
+#[tokio::test]
+async fn a_slug_of_another_link_cannot_be_edited_in() {
+    let (_embedded, store) = store().await;
+    store.create(&link(1)).await.unwrap();
+    store.create(&link(2)).await.unwrap();
+    let change = LinkChange { slug: Some(slug("s2")), ..LinkChange::default() };
+    let outcome = store.update(&link(1), &link(1).edited(change, now()).unwrap()).await;
+    assert!(matches!(outcome, Err(UpdateError::SlugTaken(taken)) if taken == slug("s2")));
+}
+
+#[tokio::test]
+async fn a_deleted_link_is_gone_but_not_forgotten() {
+    let (_embedded, store) = store().await;
+    let mut link = link(1);
+    link.aliases = vec![slug("a")];
+    link.definition.tags = vec![Tag::parse("t").unwrap()];
+    link.definition.max_clicks = Some(1);
+    store.create(&link).await.unwrap();
+    store.delete(&link, now()).await.unwrap();
+    assert_eq!(store.find(link.workspace, link.id).await.unwrap(), None);
+    assert_eq!(follow(&store, &link, "s1").await, Found::Deleted);
+    assert_eq!(follow(&store, &link, "a").await, Found::Deleted);
+    let tagged = Filter { tag: Tag::parse("t").ok(), prefix: None };
+    assert!(store.page(link.workspace, &tagged, None, 10).await.unwrap().links.is_empty());
+    assert_eq!(store.every_id(link.workspace).await.unwrap(), [(link.id, 1)]);
+}
+
+#[tokio::test]
+async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
+    let (_embedded, store) = store().await;
+    let mut old = link(1);
+    old.definition.max_clicks = Some(3);
+    store.create(&old).await.unwrap();
+    let spends = (0..20).map(|_| store.spend(old.id));
+    let spent = futures_util::future::join_all(spends).await;
+    let granted = spent.iter().filter(|s| matches!(s, Ok(Spent::Granted))).count();
+    assert_eq!((granted, spent.len()), (3, 20));
+
+    let more = LinkChange { max_clicks: Some(Some(4)), ..LinkChange::default() };
+    let new = old.edited(more, now()).unwrap();
+    store.update(&old, &new).await.unwrap();
+    assert_eq!(store.spend(old.id).await.unwrap(), Spent::Granted);
+    assert_eq!(store.spend(old.id).await.unwrap(), Spent::UsedUp);
+
+    let none = new.edited(LinkChange { max_clicks: Some(None), ..LinkChange::default() }, now());
+    let none = none.unwrap();
+    store.update(&new, &none).await.unwrap();
+    let again = LinkChange { max_clicks: Some(Some(1)), ..LinkChange::default() };
+    store.update(&none, &none.edited(again, now()).unwrap()).await.unwrap();
+    assert_eq!(store.spend(old.id).await.unwrap(), Spent::Granted);
+    assert_eq!(store.spend(old.id).await.unwrap(), Spent::UsedUp);
+}
+
+#[tokio::test]
+async fn pages_show_each_link_once_in_order() {
+    let (_embedded, store) = store().await;
+    for number in 1..=25 {
+        let mut link = link(number);
+        if number % 2 == 0 {
+            link.definition.tags = vec![Tag::parse("even").unwrap()];
+        }
+        // An alias is no second hit.
+        link.aliases = vec![slug(&format!("s{number}-alias"))];
+        store.create(&link).await.unwrap();
+    }
+    let even = Tag::parse("even").ok();
+    let cases = [
+        (Filter::default(), (1..=25).rev().collect::<Vec<i64>>()),
+        (Filter { tag: even.clone(), prefix: None }, (1..=12).rev().map(|n| 2 * n).collect()),
+        (
+            Filter { tag: None, prefix: Some("s1".to_owned()) },
+            vec![1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19],
+        ),
+        (Filter { tag: even, prefix: Some("s1".to_owned()) }, vec![10, 12, 14, 16, 18]),
+        (Filter { tag: None, prefix: Some("x".to_owned()) }, vec![]),
+    ];
+    for (filter, expected) in cases {
+        for limit in [1, 4, 25, 100] {
+            let mut seen = Vec::new();
+            let mut cursor = None;
+            loop {
+                let page = store.page(workspace(1), &filter, cursor.as_ref(), limit).await.unwrap();
+                assert!(page.links.len() <= limit);
+                seen.extend(page.links.iter().map(|link| link.created_at().as_second()));
+                let Some(next) = page.next else { break };
+                cursor = Some(Cursor::parse(&next.to_text(), &filter).unwrap());
+            }
+            assert_eq!(seen, expected, "{filter:?} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_creates_that_race_for_a_slug_make_one_link() {
+    let (_embedded, store) = store().await;
+    let mut rival = link(2);
+    rival.slug = slug("s1");
+    let (first, rival) = (link(1), rival);
+    let (a, b) = tokio::join!(store.create(&first), store.create(&rival));
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+}
