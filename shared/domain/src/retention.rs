@@ -1,6 +1,7 @@
 //! For how long the ledger keeps click rows, and so which clicks it can still tell apart.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 
@@ -18,10 +19,8 @@ pub struct Retention {
 
 /// A number of days that is too small or too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("clicks are kept for {} to {} days, not {days}", Retention::MIN_DAYS, Retention::MAX_DAYS)]
-pub struct RetentionError {
-    days: u64,
-}
+#[error("clicks are kept for {} to {} days", Retention::MIN_DAYS, Retention::MAX_DAYS)]
+pub struct RetentionError;
 
 impl Retention {
     /// A message lives up to 14 days in its queue and as long again in the dead-letter queue that
@@ -29,6 +28,8 @@ impl Retention {
     pub const MIN_DAYS: u16 = 21;
     /// Ten years.
     pub const MAX_DAYS: u16 = 3_650;
+    /// What it is unless somebody says otherwise.
+    pub const DEFAULT: Self = Self { days: 90 };
 
     /// DynamoDB deletes by its own clock; ours may be behind it by no more than this.
     const CLOCK_MARGIN_SECONDS: i64 = 60 * 60;
@@ -39,7 +40,7 @@ impl Retention {
             .ok()
             .filter(|days| (Self::MIN_DAYS..=Self::MAX_DAYS).contains(days))
             .map(|days| Self { days })
-            .ok_or(RetentionError { days })
+            .ok_or(RetentionError)
     }
 
     /// How many days.
@@ -66,6 +67,14 @@ impl Retention {
 
     fn seconds(self) -> i64 {
         i64::from(self.days) * 24 * 60 * 60
+    }
+}
+
+impl FromStr for Retention {
+    type Err = RetentionError;
+
+    fn from_str(text: &str) -> Result<Self, RetentionError> {
+        Self::of_days(text.parse().map_err(|_| RetentionError)?)
     }
 }
 
@@ -108,9 +117,11 @@ mod tests {
         assert!(Retention::of_days(20).is_err());
         assert!(Retention::of_days(21).is_ok());
         assert!(Retention::of_days(3_651).is_err());
+        assert!(Retention::of_days(1 << 40).is_err());
+        assert_eq!("90".parse(), Ok(Retention::DEFAULT));
         assert_eq!(
-            Retention::of_days(1 << 40).unwrap_err().to_string(),
-            "clicks are kept for 21 to 3650 days, not 1099511627776"
+            "soon".parse::<Retention>().unwrap_err().to_string(),
+            "clicks are kept for 21 to 3650 days"
         );
     }
 
