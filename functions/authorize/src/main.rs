@@ -1,2 +1,5 @@
-//! Stub.
-fn main() {}
+//! The Lambda authorizer.
+
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve_authorizer(env!("CARGO_PKG_NAME"), authorize::load, authorize::handle)
+}

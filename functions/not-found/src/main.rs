@@ -1,2 +1,5 @@
-//! Stub.
-fn main() {}
+//! `$default`.
+
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve_http(env!("CARGO_PKG_NAME"), not_found::load, not_found::handle)
+}

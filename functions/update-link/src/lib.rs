@@ -1,1 +1,63 @@
-//! Stub.
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+mod tests;
+
+use domain::{HostRules, Origins, Scope};
+use lambda::input::IfMatch;
+use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, StatusCode, auth};
+use store::ledger::Subject;
+use store::{LedgerStore, LinkStore, UpdateError};
+
+/// How often an edit without `If-Match` is made anew on what somebody else left meanwhile.
+const TRIES: usize = 5;
+
+/// What the handler works with.
+#[derive(Debug, Clone)]
+pub struct App {
+    links: LinkStore,
+    ledger: LedgerStore,
+    rules: HostRules,
+    clock: Clock,
+}
+
+/// Builds the [`App`], once per process.
+pub async fn load(boot: Boot) -> Result<App, EnvError> {
+    let links = boot.env.required("LINKS_TABLE")?;
+    let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
+    let blocked = boot.env.optional("BLOCKED_HOSTS").unwrap_or_default();
+    Ok(App {
+        ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
+        links: LinkStore::new(&boot.aws, links),
+        rules: HostRules::new(origins, &blocked),
+        clock: boot.clock,
+    })
+}
+
+/// Edits a link by a JSON Merge Patch, and answers with what it is now.
+pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = auth::caller(&request)?.require(Scope::LinksWrite)?;
+    let workspace = caller.workspace()?;
+    let if_match = IfMatch::of(&request)?;
+    let change = api::link_change(&request, &app.rules)?;
+    for _ in 0..TRIES {
+        let old = api::found(&app.links, workspace, &request).await?;
+        if if_match.as_ref().is_some_and(|wanted| !wanted.admits(&api::etag(&old))) {
+            return Err(api::changed());
+        }
+        let new = old.edited(change.clone(), app.clock.now()).map_err(api::faulty)?;
+        match app.links.update(&old, &new).await {
+            Ok(()) => {
+                tracing::info!(link.id = %new.id, link.slug = %new.slug, "edited `{}`", new.slug);
+                let subject = Subject::Link(new.id);
+                let clicks = app.ledger.totals(subject).await.map_err(api::unread)?;
+                return api::respond(StatusCode::OK, &new, clicks, &app.rules.origins);
+            }
+            // Edited or spread over more shards meanwhile: the same edit on what is there now.
+            Err(UpdateError::Changed(_)) => {}
+            Err(UpdateError::SlugTaken(slug)) => return Err(api::slug_taken(&slug)),
+            Err(UpdateError::Unavailable(error)) => return Err(api::unavailable(error)),
+        }
+    }
+    Err(Problem::client(Kind::Conflict, "the link is edited by many at once; try again"))
+}

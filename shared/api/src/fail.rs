@@ -2,6 +2,7 @@
 
 use domain::{DefinitionError, Link, LinkId, Slug, WorkspaceId};
 use lambda::{Fault, Kind, Problem, Request, input};
+use store::ledger::ReadError;
 use store::{LinkStore, ReadLinkError, Unavailable};
 
 /// Everything that does not hold between a link's fields.
@@ -31,6 +32,12 @@ pub fn unreadable(error: ReadLinkError) -> Problem {
         ReadLinkError::Unavailable(error) => unavailable(error),
         ReadLinkError::BadRow(error) => Problem::server(Kind::Internal, error),
     }
+}
+
+/// Clicks or their counts could not be read.
+pub fn unread(error: ReadError) -> Problem {
+    let kind = if error.is_final() { Kind::Internal } else { Kind::Unavailable };
+    Problem::server(kind, error)
 }
 
 /// The id in the path. What is no id names nothing, so it is a 404 as well.

@@ -7,6 +7,6 @@ mod fail;
 mod input;
 mod output;
 
-pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unreadable};
+pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unread, unreadable};
 pub use input::{NewLink, link_change};
 pub use output::{LinkView, etag, respond};

@@ -51,6 +51,16 @@ impl Env {
         self.optional(name).ok_or(EnvError::Missing(name))
     }
 
+    /// The value of `name`, read by a parser.
+    pub fn required_as<T, E: std::fmt::Display>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, EnvError> {
+        let value = self.required(name)?;
+        parse(&value).map_err(|e| EnvError::Invalid { name, why: e.to_string(), value })
+    }
+
     /// The value of `name` as a `T`, or the default where there is none.
     pub fn parsed<T: FromStr>(&self, name: &'static str, default: T) -> Result<T, EnvError>
     where
