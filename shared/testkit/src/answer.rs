@@ -1,0 +1,105 @@
+//! An HTTP answer, checked for the manners that all answers have.
+
+use std::collections::BTreeMap;
+
+use lambda::Kind;
+use serde_json::Value;
+
+/// What an HTTP function answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body as text.
+    pub text: String,
+}
+
+impl Answer {
+    /// Reads API Gateway's payload 2.0, and ends the test where an answer breaks the rules.
+    pub(crate) fn read(payload: &[u8]) -> Self {
+        let payload: Value = serde_json::from_slice(payload).expect("an answer is JSON");
+        assert_eq!(payload["isBase64Encoded"], false, "{payload}");
+        let headers = payload["headers"].as_object().into_iter().flatten();
+        let text = |value: &Value| value.as_str().expect("a header is a string").to_owned();
+        let answer = Self {
+            status: payload["statusCode"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(0),
+            headers: headers.map(|(name, value)| (name.to_lowercase(), text(value))).collect(),
+            text: payload["body"].as_str().unwrap_or_default().to_owned(),
+        };
+        answer.check();
+        answer
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("the body is no JSON ({error}): {}", self.text))
+    }
+
+    /// A header; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The pointers, parameters and headers that a 400 names.
+    pub fn faults(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        let place = |error: &Value| {
+            ["pointer", "parameter", "header"]
+                .iter()
+                .find_map(|name| error[*name].as_str())
+                .map(str::to_owned)
+        };
+        errors.iter().filter_map(place).collect()
+    }
+
+    /// Asserts that it is a problem of this kind.
+    #[track_caller]
+    pub fn assert_problem(&self, kind: Kind) {
+        assert_eq!(self.status, kind.status().as_u16(), "{self:?}");
+        let expected = format!("urn:signpost:problem:{}", kind.slug());
+        assert_eq!(self.json()["type"], expected, "{self:?}");
+    }
+
+    fn check(&self) {
+        assert!((200..600).contains(&self.status), "no status: {self:?}");
+        assert_eq!(self.header("x-content-type-options"), "nosniff", "{self:?}");
+        assert!(self.headers.contains_key("x-request-id"), "{self:?}");
+        let media_type = self.header("content-type");
+        if media_type.starts_with("application/json") {
+            self.json();
+            assert_eq!(self.header("cache-control"), "no-store", "{self:?}");
+        }
+        if 400 <= self.status && !media_type.starts_with("text/html") {
+            assert_eq!(media_type, "application/problem+json", "{self:?}");
+            self.check_problem();
+        }
+        // What belongs to a status comes with it.
+        assert_eq!(self.status == 401, self.headers.contains_key("www-authenticate"), "{self:?}");
+        assert_eq!(self.status == 503, self.headers.contains_key("retry-after"), "{self:?}");
+        let has_location = self.headers.contains_key("location");
+        assert_eq!(matches!(self.status, 201 | 300..400), has_location, "{self:?}");
+    }
+
+    fn check_problem(&self) {
+        let body = self.json();
+        assert_eq!(body["status"], self.status, "{self:?}");
+        for name in ["type", "title", "instance"] {
+            assert!(body[name].is_string(), "no {name}: {self:?}");
+        }
+        let known = Kind::ALL.iter().any(|kind| {
+            body["type"] == format!("urn:signpost:problem:{}", kind.slug())
+                && body["title"] == kind.title()
+        });
+        assert!(known, "unknown kind: {self:?}");
+        if 500 <= self.status {
+            assert!(body.get("detail").is_none(), "a 5xx must not explain itself: {self:?}");
+        }
+        let allowed = ["type", "title", "status", "detail", "instance", "errors"];
+        let fields = body.as_object().expect("a problem is an object");
+        assert!(fields.keys().all(|name| allowed.contains(&name.as_str())), "{self:?}");
+    }
+}

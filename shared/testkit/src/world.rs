@@ -1,0 +1,217 @@
+//! Everything that functions need, in memory: the world that `events/` tells of.
+
+use aws_types::SdkConfig;
+use domain::{
+    Definition, Destination, HostRules, Link, LinkId, Origins, RedirectStatus, Slug, WorkspaceId,
+};
+use embedded::Embedded;
+use jiff::Timestamp;
+use lambda::{Boot, Clock, Env, Function, Invocation, Random};
+use serde_json::Value;
+use store::{AccountStore, LedgerStore, LinkStore, Tables};
+
+use crate::answer::Answer;
+use crate::event::Event;
+use crate::probe::Probe;
+
+/// The workspace of the events' caller.
+pub const WORKSPACE: &str = "wrk_01K9Z0000000000000000000AA";
+
+/// Somebody else's workspace.
+pub const OTHER_WORKSPACE: &str = "wrk_01K9Z0000000000000000000BB";
+
+/// The link that the events name, with the slug `spring` and the alias `fruehling`.
+pub const SPRING: &str = "lnk_01M6DQS9M08V7Q2K4N6T9W3X5Y";
+
+const LINKS: &str = "links";
+const CLICKS: &str = "clicks";
+const ACCOUNTS: &str = "accounts";
+const BUCKET: &str = "raw-clicks";
+
+/// The stores in memory, a clock that stands still, and a probe at all calls to AWS.
+#[derive(Debug)]
+pub struct World {
+    embedded: Embedded,
+    aws: SdkConfig,
+    /// Sees every call of the functions, and makes them fail on request.
+    pub probe: Probe,
+    /// The time of the events.
+    pub clock: Clock,
+    queue_url: String,
+}
+
+/// The moment of the events.
+pub fn now() -> Timestamp {
+    "2026-11-20T14:03:27.412Z".parse().expect("this is a time")
+}
+
+/// A plain link of the events' workspace to `https://example.com/<slug>`.
+pub fn link(slug: &str) -> Link {
+    let origins = Origins::parse("https://go.example.com").expect("this is an origin");
+    let rules = HostRules::new(origins, "");
+    let id = LinkId::new(now(), u128::from_ne_bytes(bytes(slug)));
+    Link {
+        id,
+        workspace: WorkspaceId::parse(WORKSPACE).expect("this is an id"),
+        domain: rules.origins.default_domain().clone(),
+        slug: Slug::parse(slug).expect("this is a slug"),
+        aliases: Vec::new(),
+        definition: Definition {
+            url: Destination::parse(&format!("https://example.com/{slug}"), &rules)
+                .expect("this is a URL"),
+            redirect_status: RedirectStatus::Found,
+            title: None,
+            tags: Vec::new(),
+            starts_at: None,
+            expires_at: None,
+            fallback_url: None,
+            max_clicks: None,
+            forward_query: false,
+        },
+        updated_at: id.at(),
+        revision: 1,
+        click_shards: 1,
+    }
+}
+
+/// Different bits for different slugs.
+fn bytes(slug: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (at, byte) in slug.bytes().enumerate() {
+        bytes[at % 16] ^= byte.rotate_left(u32::try_from(at / 16).unwrap_or(0));
+    }
+    bytes
+}
+
+impl World {
+    /// A new, empty world.
+    pub async fn new() -> Self {
+        let embedded = Embedded::in_memory().expect("the stores open");
+        let aside = embedded.sdk_config();
+        let tables = Tables { links: LINKS, clicks: CLICKS, accounts: ACCOUNTS };
+        store::create_tables(&aside, tables).await.expect("the tables are made");
+        let queue = aws_sdk_sqs::Client::new(&aside).create_queue().queue_name("clicks");
+        let queue = queue.send().await.expect("the queue is made");
+        let bucket = s3(&aside).create_bucket().bucket(BUCKET);
+        bucket.send().await.expect("the bucket is made");
+        let (probe, aws) = Probe::between(&aside);
+        let queue_url = queue.queue_url.expect("a queue has a URL");
+        Self { embedded, aws, probe, clock: Clock::fixed(now()), queue_url }
+    }
+
+    /// A world with the link that the events name.
+    pub async fn with_spring() -> Self {
+        let world = Self::new().await;
+        let mut spring = link("spring");
+        spring.id = LinkId::parse(SPRING).expect("this is an id");
+        spring.aliases = vec![Slug::parse("fruehling").expect("this is a slug")];
+        world.add(&spring).await;
+        world
+    }
+
+    /// Adds a link, unseen by the probe.
+    pub async fn add(&self, link: &Link) {
+        self.links().create(link).await.expect("the link is made");
+    }
+
+    /// What a function is loaded with, where its environment names everything there is.
+    pub fn boot(&self, name: &'static str) -> Boot {
+        self.boot_with(name, &[])
+    }
+
+    /// The same, with other settings besides or instead.
+    pub fn boot_with(&self, name: &'static str, more: &[(&'static str, &str)]) -> Boot {
+        let base = [
+            ("LINKS_TABLE", LINKS),
+            ("CLICKS_TABLE", CLICKS),
+            ("ACCOUNTS_TABLE", ACCOUNTS),
+            ("CLICKS_QUEUE_URL", &self.queue_url),
+            ("RAW_BUCKET", BUCKET),
+            ("ORIGINS", "https://go.example.com"),
+        ];
+        // The first of a name counts.
+        let env = more.iter().chain(&base).map(|(name, value)| (*name, (*value).to_owned()));
+        Boot {
+            name,
+            env: Env::fixed(env),
+            aws: self.aws.clone(),
+            clock: self.clock.clone(),
+            random: Random::seeded(1),
+        }
+    }
+
+    /// The links, unseen by the probe.
+    pub fn links(&self) -> LinkStore {
+        LinkStore::new(&self.embedded.sdk_config(), LINKS)
+    }
+
+    /// The ledger, unseen by the probe.
+    pub fn ledger(&self) -> LedgerStore {
+        LedgerStore::new(&self.embedded.sdk_config(), CLICKS, LINKS)
+    }
+
+    /// The accounts, unseen by the probe.
+    pub fn accounts(&self) -> AccountStore {
+        AccountStore::new(&self.embedded.sdk_config(), ACCOUNTS)
+    }
+
+    /// The stores' own configuration, unseen by the probe.
+    pub fn aside(&self) -> SdkConfig {
+        self.embedded.sdk_config()
+    }
+
+    /// The clicks queue's address.
+    pub fn queue_url(&self) -> &str {
+        &self.queue_url
+    }
+
+    /// Takes all messages off the clicks queue.
+    pub async fn take_clicks(&self) -> Vec<Value> {
+        let client = aws_sdk_sqs::Client::new(&self.embedded.sdk_config());
+        let mut clicks = Vec::new();
+        loop {
+            let call = client.receive_message().queue_url(&self.queue_url);
+            let answer = call.max_number_of_messages(10).send().await.expect("the queue answers");
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return clicks;
+            }
+            for message in messages {
+                let body = message.body.as_deref().unwrap_or_default();
+                clicks.push(serde_json::from_str(body).expect("a click is JSON"));
+                let delete = client.delete_message().queue_url(&self.queue_url);
+                let delete = delete.set_receipt_handle(message.receipt_handle);
+                delete.send().await.expect("the queue answers");
+            }
+        }
+    }
+}
+
+/// The S3 client: buckets stand in the path, since there is no name service.
+fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Invokes a function with an event, as the Lambda service would.
+///
+/// # Panics
+///
+/// If the invocation itself fails, which is a 500 without a body of ours.
+pub(crate) async fn invoke(function: &Function, event: &Value) -> Vec<u8> {
+    let invocation = Invocation::new(event.to_string().into_bytes(), "test-request");
+    function.invoke(invocation).await.expect("the invocation succeeds")
+}
+
+impl Event {
+    /// Sends the event to an HTTP function, and checks the answer's manners.
+    pub async fn send(&self, function: &Function) -> Answer {
+        Answer::read(&invoke(function, self.json()).await)
+    }
+
+    /// Hands the event to any function.
+    pub async fn invoke(&self, function: &Function) -> Value {
+        let answer = invoke(function, self.json()).await;
+        serde_json::from_slice(&answer).expect("an answer is JSON")
+    }
+}
