@@ -167,7 +167,26 @@ impl Embedded {
         self.door.sqs.sweep_expired().await.map_err(|fault| SweepError(fault.to_string()))?;
         rows.map_err(|error| SweepError(error.to_string()))
     }
+
+    /// Makes the SQS messages that are in flight visible at once, and returns how many there were.
+    ///
+    /// For a start after a crash: whoever received them is gone with the process that had the
+    /// folder open, so there is nobody to wait for until the visibility timeout. The deliveries
+    /// count, so that a message that kills its consumer still ends in the dead-letter queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`], if the queues cannot be written.
+    pub async fn release_in_flight(&self) -> Result<usize, ReleaseError> {
+        let released = self.door.sqs.release_in_flight().await;
+        released.map_err(|fault| ReleaseError(fault.to_string()))
+    }
 }
+
+/// Why messages could not be released.
+#[derive(Debug, thiserror::Error)]
+#[error("releasing messages in flight: {0}")]
+pub struct ReleaseError(String);
 
 /// Why the stores could not be opened.
 #[derive(Debug, thiserror::Error)]

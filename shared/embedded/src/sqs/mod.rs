@@ -86,6 +86,11 @@ impl Sqs {
         Ok(())
     }
 
+    /// Makes all messages in flight visible.
+    pub(crate) async fn release_in_flight(&self) -> Result<usize, Fault> {
+        self.run(Store::release).await
+    }
+
     /// Runs `work` in the writer's next transaction; the result is there after its commit.
     async fn run<T: Send + 'static>(
         &self,

@@ -456,6 +456,18 @@ impl Store {
         Ok(())
     }
 
+    /// Makes all messages in flight visible, behind those that wait already. Returns how many.
+    pub(crate) fn release(&mut self) -> Result<usize, Fault> {
+        let now = self.now();
+        let released = self
+            .connection
+            .prepare_cached(
+                "UPDATE message SET visible_at = ?1 WHERE visible_at > ?1 AND received > 0",
+            )?
+            .execute(params![now])?;
+        Ok(released)
+    }
+
     /// Moves up to `most` visible messages off the dead-letter queue `queue`, as new messages: to
     /// `destination`, or to the queues they failed in. Returns how many moved; messages without a
     /// queue to go to stay.

@@ -715,6 +715,28 @@ async fn queues_and_messages_are_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_was_in_flight_at_a_crash_can_be_released_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = Embedded::open(folder.path()).unwrap();
+    let sqs = client(&embedded);
+    let (queue, _) = queues(&sqs).await;
+    for body in ["a", "b"] {
+        sqs.send_message().queue_url(&queue).message_body(body).send().await.unwrap();
+    }
+    let delayed = sqs.send_message().queue_url(&queue).message_body("late").delay_seconds(60);
+    delayed.send().await.unwrap();
+    assert_eq!(receive(&sqs, &queue).await.len(), 2);
+    drop((sqs, embedded));
+
+    let embedded = Embedded::open(folder.path()).unwrap();
+    let sqs = client(&embedded);
+    assert_eq!(counts(&sqs, &queue).await, [0, 2, 1]);
+    assert_eq!(embedded.release_in_flight().await.unwrap(), 2);
+    assert_eq!(counts(&sqs, &queue).await, [2, 0, 1]);
+    assert_eq!(embedded.release_in_flight().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_folder_is_open_once() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Embedded::open(dir.path()).unwrap();
