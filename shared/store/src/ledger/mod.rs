@@ -31,7 +31,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
 
-pub use read::{ClickPage, ReadError};
+pub use read::{ClickCursor, ClickPage, ReadError};
 pub use record::{NewClick, Outcome, RecordError, Recording};
 pub use rows::{Period, RecordedClick};
 pub use shards::{ClickShards, GrowError, MAX_SHARDS};

@@ -5,15 +5,19 @@ use std::ops::RangeInclusive;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::rollup::{Counts, Rollup};
 use domain::{ClickId, Day, LinkId};
 use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 use super::rows::{self, Cell, RecordedClick, RollupRow};
 use super::subject::Subject;
 use super::{LedgerStore, is_refusal};
 use crate::keys::{self, RollupKey};
+use crate::links::CursorError;
 use crate::row::{BadRow, Item, Read};
 use crate::unavailable::Cause;
 
@@ -82,8 +86,45 @@ impl ReadError {
 pub struct ClickPage {
     /// The clicks.
     pub clicks: Vec<RecordedClick>,
-    /// The last of them, if there are more: what the next page is asked for with.
-    pub next: Option<ClickId>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ClickCursor>,
+}
+
+/// A place in the list of a link's clicks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClickCursor {
+    /// The version of this format.
+    v: u8,
+    /// The link whose list it is.
+    link: String,
+    /// The last click that was shown.
+    click: String,
+}
+
+/// The format of cursors.
+const CURSOR_VERSION: u8 = 1;
+
+impl ClickCursor {
+    fn after(link: LinkId, click: ClickId) -> Self {
+        Self { v: CURSOR_VERSION, link: link.to_string(), click: click.to_string() }
+    }
+
+    /// Reads a cursor that a client sends back for the clicks of this link.
+    pub fn parse(text: &str, link: LinkId) -> Result<Self, CursorError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+        let cursor: Self = serde_json::from_slice(&bytes).map_err(|_| CursorError)?;
+        let fits = cursor.v == CURSOR_VERSION && cursor.link == link.to_string();
+        if fits && cursor.click().is_some() { Ok(cursor) } else { Err(CursorError) }
+    }
+
+    /// The cursor as clients get it.
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn click(&self) -> Option<ClickId> {
+        ClickId::parse(&self.click).ok()
+    }
 }
 
 impl LedgerStore {
@@ -137,8 +178,8 @@ impl LedgerStore {
         Ok(merged)
     }
 
-    /// The clicks of a link that are older than `before`, newest first: one `Query` for each of
-    /// the link's click partitions, at the same time, and no more rows of each than the page has.
+    /// A page of the clicks of a link, newest first: one `Query` for each of the link's click
+    /// partitions, at the same time, and no more rows of each than the page has.
     ///
     /// `shards` is the number of partitions that the link's row says. Rows that have expired may
     /// be there for some days more.
@@ -146,9 +187,10 @@ impl LedgerStore {
         &self,
         link: LinkId,
         shards: u16,
-        before: Option<ClickId>,
+        cursor: Option<&ClickCursor>,
         limit: usize,
     ) -> Result<ClickPage, ReadError> {
+        let before = cursor.and_then(ClickCursor::click);
         // One more than asked for says whether there is another page.
         let wanted = limit + 1;
         let parts = (0..shards.max(1)).map(|shard| self.newest(link, shard, before, wanted));
@@ -156,7 +198,8 @@ impl LedgerStore {
         clicks.sort_by_key(|click| std::cmp::Reverse(click.id));
         let more = limit < clicks.len();
         clicks.truncate(limit);
-        let next = clicks.last().filter(|_| more).map(|click| click.id);
+        let last = clicks.last().filter(|_| more);
+        let next = last.map(|click| ClickCursor::after(link, click.id));
         Ok(ClickPage { clicks, next })
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use domain::Day;
 use domain::rollup::Rollup;
 
+use super::super::ClickCursor;
 use super::*;
+use crate::CursorError;
 
 /// Clicks of one link in four click partitions, and counts in so many shards.
 async fn spread(shards: u8) -> (Fixture, Vec<NewClick>) {
@@ -58,17 +60,31 @@ async fn pages_walk_all_clicks_newest_first_over_all_partitions() {
     ids.reverse();
     for limit in [1, 7, 100, 330, 331] {
         let mut found = Vec::new();
-        let mut before = None;
+        let mut cursor = None;
         loop {
-            let page = fixture.ledger.page_of_clicks(link(0), 4, before, limit).await.unwrap();
+            let page =
+                fixture.ledger.page_of_clicks(link(0), 4, cursor.as_ref(), limit).await.unwrap();
             assert!(page.clicks.len() <= limit);
             found.extend(page.clicks.into_iter().map(|click| click.id));
             match page.next {
-                Some(next) => before = Some(next),
+                // As clients do: by its text.
+                Some(next) => cursor = ClickCursor::parse(&next.to_text(), link(0)).ok(),
                 None => break,
             }
         }
         assert_eq!(found, ids, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_belongs_to_its_link() {
+    let (fixture, _) = spread(1).await;
+    let page = fixture.ledger.page_of_clicks(link(0), 4, None, 10).await.unwrap();
+    let text = page.next.unwrap().to_text();
+    assert!(ClickCursor::parse(&text, link(0)).is_ok());
+    assert_eq!(ClickCursor::parse(&text, link(1)), Err(CursorError));
+    for text in ["", "a", &text[1..], &format!("{text}x"), "e30", "bnVsbA"] {
+        assert_eq!(ClickCursor::parse(text, link(0)), Err(CursorError), "{text}");
     }
 }
 
