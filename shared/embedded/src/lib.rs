@@ -157,7 +157,9 @@ impl Embedded {
     /// Deletes what has expired: DynamoDB rows past their TTL attribute, and SQS messages past
     /// their queue's retention period. Returns how many DynamoDB rows that were.
     ///
-    /// Works in small steps between which other calls run. Call it on a timer.
+    /// Works in small steps between which other calls run. But it reads every row of every table
+    /// that has a TTL attribute, and waits for the disk for each row that it deletes: call it on a
+    /// timer of an hour or more.
     ///
     /// # Errors
     ///

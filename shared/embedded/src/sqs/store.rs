@@ -322,86 +322,90 @@ impl Store {
         let now = self.now();
         let hidden_until =
             now + visibility_seconds.unwrap_or(queue.settings.visibility_seconds) * 1000;
-        let dead_letters = queue.settings.redrive.as_ref().and_then(|redrive| {
-            Some((Arc::clone(self.queues.get(&redrive.target)?), redrive.max_receives))
-        });
         let oldest = now - queue.settings.retention_seconds * 1000;
+        let dead_letters =
+            queue.settings.redrive.as_ref().and_then(|redrive| {
+                Some((self.queues.get(&redrive.target)?.id, redrive.max_receives))
+            });
         let mut deliveries = Vec::new();
-        // Again, if some of those that were read could not be delivered.
-        while deliveries.len() < most {
+        loop {
             let wanted = most - deliveries.len();
-            let mut visible = self.connection.prepare_cached(
-                "SELECT id, received, first_received_at, sent_at, source, message_id, body,
-                    attributes
-                 FROM message WHERE queue = ?1 AND visible_at <= ?2
-                 ORDER BY visible_at, id LIMIT ?3",
-            )?;
-            let mut rows = visible.query(params![queue.id, now, wanted])?;
-            let (mut read, mut removed) = (0, 0);
-            // The rows are read out before they are changed: a message with no visibility timeout
-            // would be met again.
-            let mut found = Vec::with_capacity(wanted);
-            while let Some(row) = rows.next()? {
-                read += 1;
-                let (id, received, sent_at): (i64, i64, i64) =
-                    (row.get(0)?, row.get(1)?, row.get(3)?);
-                if sent_at <= oldest {
-                    found.push((id, None));
-                    removed += 1;
+            let found = self.visible(queue, now, wanted, deliveries.len())?;
+            let is_last = found.len() < wanted;
+            for (id, mut delivery) in found {
+                if delivery.sent_at <= oldest {
+                    self.connection
+                        .prepare_cached("DELETE FROM message WHERE id = ?1")?
+                        .execute(params![id])?;
                     continue;
                 }
-                if let Some((target, most)) = &dead_letters
-                    && received >= *most
+                if let Some((target, max_receives)) = dead_letters
+                    && delivery.received >= max_receives
                 {
                     self.connection
                         .prepare_cached(
                             "UPDATE message SET queue = ?2, visible_at = ?3, source = ?4
                              WHERE id = ?1",
                         )?
-                        .execute(params![id, target.id, now, queue.id])?;
-                    removed += 1;
+                        .execute(params![id, target, now, queue.id])?;
                     continue;
                 }
-                let received = received + 1;
-                let source: Option<i64> = row.get(4)?;
-                let delivery = Delivery {
-                    handle: Receipt { message: id, delivery: received }.handle(queue),
-                    message_id: row.get(5)?,
-                    body: row.get(6)?,
-                    attributes: row.get(7)?,
-                    received,
-                    first_received_at: row.get::<_, Option<i64>>(2)?.unwrap_or(now),
-                    sent_at,
-                    source: source.and_then(|id| self.arn_of(id)),
-                };
-                found.push((id, Some(delivery)));
+                delivery.received += 1;
+                delivery.handle =
+                    Receipt { message: id, delivery: delivery.received }.handle(queue);
+                deliveries.push((id, delivery));
             }
-            drop(rows);
-            for (id, delivery) in found {
-                let Some(delivery) = delivery else {
-                    self.connection
-                        .prepare_cached("DELETE FROM message WHERE id = ?1")?
-                        .execute(params![id])?;
-                    continue;
-                };
-                self.connection
-                    .prepare_cached(
-                        "UPDATE message SET visible_at = ?2, received = ?3, first_received_at = ?4
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![
-                        id,
-                        hidden_until,
-                        delivery.received,
-                        delivery.first_received_at
-                    ])?;
-                deliveries.push(delivery);
-            }
-            if read < wanted || removed == 0 {
+            // Again, if some of those that were found could not be delivered.
+            if is_last || deliveries.len() == most {
                 break;
             }
         }
-        Ok(deliveries)
+        // Only now: without a visibility timeout they would be found again.
+        let mut taken = self.connection.prepare_cached(
+            "UPDATE message SET visible_at = ?2, received = ?3, first_received_at = ?4
+             WHERE id = ?1",
+        )?;
+        let take = |(id, delivery): (i64, Delivery)| {
+            taken.execute(params![
+                id,
+                hidden_until,
+                delivery.received,
+                delivery.first_received_at
+            ])?;
+            Ok(delivery)
+        };
+        deliveries.into_iter().map(take).collect()
+    }
+
+    /// Up to `most` visible messages with their ids, after the first `skip` of them. The receipt
+    /// handle is empty, and `received` does not count this time yet.
+    fn visible(
+        &self,
+        queue: &Queue,
+        now: i64,
+        most: usize,
+        skip: usize,
+    ) -> Result<Vec<(i64, Delivery)>, Fault> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, received, first_received_at, sent_at, source, message_id, body, attributes
+             FROM message WHERE queue = ?1 AND visible_at <= ?2
+             ORDER BY visible_at, id LIMIT ?3 OFFSET ?4",
+        )?;
+        let rows = statement.query_map(params![queue.id, now, most, skip], |row| {
+            let source: Option<i64> = row.get(4)?;
+            let delivery = Delivery {
+                handle: String::new(),
+                received: row.get(1)?,
+                first_received_at: row.get::<_, Option<i64>>(2)?.unwrap_or(now),
+                sent_at: row.get(3)?,
+                source: source.and_then(|id| self.arn_of(id)),
+                message_id: row.get(5)?,
+                body: row.get(6)?,
+                attributes: row.get(7)?,
+            };
+            Ok((row.get(0)?, delivery))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn arn_of(&self, id: i64) -> Option<String> {

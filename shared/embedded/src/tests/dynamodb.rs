@@ -2,10 +2,10 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, GlobalSecondaryIndex,
+    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck,
+    CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate,
     KeySchemaElement, KeyType, Projection, ProjectionType, Put, ReturnValue,
     ReturnValuesOnConditionCheckFailure, ScalarAttributeType, StreamSpecification,
     TimeToLiveSpecification, TransactWriteItem, Update,
@@ -117,7 +117,6 @@ async fn errors_have_their_type_and_are_not_retried() {
     let client = links(&embedded).await;
     let missing = client.get_item().table_name("none").key("pk", s("a")).send().await.unwrap_err();
     assert!(matches!(&missing, SdkError::ServiceError(_)));
-    assert!(missing.request_id().is_none());
     assert!(missing.into_service_error().is_resource_not_found_exception());
 
     let partial = client.get_item().table_name("links").key("pk", s("a")).send().await.unwrap_err();
@@ -295,4 +294,60 @@ async fn rows_are_there_after_a_crash() {
     let reopened = Embedded::open(crashed.path()).unwrap();
     let client = Client::new(&reopened.sdk_config());
     assert_eq!(get(&client, "counter", "hits").await, Some(n(1)));
+}
+
+#[test]
+fn a_commit_waits_for_the_disk_by_default() {
+    // The engine leaves the setting alone, and it cannot be asked.
+    let dir = tempfile::tempdir().unwrap();
+    let connection = rusqlite::Connection::open(dir.path().join("any.sqlite")).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    let synchronous: i64 =
+        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(synchronous, 2, "2 is FULL");
+}
+
+#[tokio::test]
+async fn a_table_in_a_file_can_be_changed_and_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let embedded = Embedded::open(dir.path()).unwrap();
+    let client = links(&embedded).await;
+    put(&client, "a", &[("slug_of", s("W#1")), ("slug", s("a"))]).await;
+    assert_eq!(get(&client, "a", "pk").await, Some(s("a")));
+
+    // The connection that reads learns of an index, and of the end of a table.
+    let index = CreateGlobalSecondaryIndexAction::builder()
+        .index_name("by-slug-only")
+        .key_schema(key("slug", KeyType::Hash))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+    client
+        .update_table()
+        .table_name("links")
+        .attribute_definitions(
+            AttributeDefinition::builder()
+                .attribute_name("slug")
+                .attribute_type(ScalarAttributeType::S)
+                .build()
+                .unwrap(),
+        )
+        .global_secondary_index_updates(
+            GlobalSecondaryIndexUpdate::builder().create(index.build().unwrap()).build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    let found = client
+        .query()
+        .table_name("links")
+        .index_name("by-slug-only")
+        .key_condition_expression("slug = :slug")
+        .expression_attribute_values(":slug", s("a"));
+    assert_eq!(found.send().await.unwrap().items()[0]["pk"], s("a"));
+
+    client.delete_table().table_name("links").send().await.unwrap();
+    let gone = client.get_item().table_name("links").key("pk", s("a")).key("sk", s("S"));
+    let error = gone.send().await.unwrap_err().into_service_error();
+    assert!(error.is_resource_not_found_exception(), "{error:?}");
+    links(&embedded).await;
+    assert_eq!(get(&client, "a", "pk").await, None);
 }

@@ -547,6 +547,24 @@ async fn a_message_that_fails_three_times_goes_to_the_dead_letter_queue_and_back
 }
 
 #[tokio::test]
+async fn no_message_comes_twice_in_one_answer() {
+    let world = World::new().await;
+    // At once visible again, and what cannot be delivered has to be made up for.
+    let receive = |most: i32| {
+        let request = world.sqs.receive_message().queue_url(&world.queue).visibility_timeout(0);
+        request.max_number_of_messages(most).send()
+    };
+    world.send("poison").await;
+    for _ in 0..3 {
+        assert_eq!(bodies(receive(1).await.unwrap().messages()), ["poison"]);
+    }
+    world.send("a").await;
+    world.send("b").await;
+    assert_eq!(bodies(receive(2).await.unwrap().messages()), ["a", "b"]);
+    assert_eq!(world.counts().await, [2, 0, 0]);
+}
+
+#[tokio::test]
 async fn messages_are_moved_to_a_named_queue_from_dead_letter_queues_only() {
     let world = World::new().await;
     let direct = world.sqs.send_message().queue_url(&world.dead).message_body("direct");
