@@ -1,1 +1,320 @@
-//! Stub.
+//! Following links, from the events of `events/redirect`.
+
+use domain::{Link, LinkChange, RedirectStatus};
+use jiff::SignedDuration;
+use lambda::Function;
+use serde_json::Value;
+use testkit::probe::{Fault, On};
+use testkit::{Event, SPRING, WORKSPACE, World, event, link, now};
+
+use super::*;
+
+async fn function(world: &World) -> Function {
+    function_with(world, &[]).await
+}
+
+async fn function_with(world: &World, env: &[(&'static str, &str)]) -> Function {
+    Function::http_then(world.boot_with("redirect", env), load, handle, send_click).await.unwrap()
+}
+
+fn get(slug: &str) -> Event {
+    event("redirect/minimal").path("slug", slug).header("user-agent", BROWSER)
+}
+
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+
+async fn edit(world: &World, old: &Link, change: LinkChange) {
+    let new = old.edited(change, now()).unwrap();
+    world.links().update(old, &new).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_is_followed_and_the_click_is_on_the_queue() {
+    let world = World::with_spring().await;
+    let answer = event("redirect/full").send(&function(&world).await).await;
+    assert_eq!((answer.status, answer.header("location")), (302, "https://example.com/spring"));
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    assert_eq!(answer.header("referrer-policy"), "strict-origin-when-cross-origin");
+
+    let clicks = world.take_clicks().await;
+    let [click] = clicks.as_slice() else { panic!("{clicks:?}") };
+    assert_eq!(click["link"], SPRING);
+    assert_eq!(click["workspace"], WORKSPACE);
+    assert_eq!((&click["slug"], &click["status"]), (&"spring".into(), &302.into()));
+    let id = ClickId::parse(click["id"].as_str().unwrap()).unwrap();
+    assert_eq!(id.at(), now());
+    assert!(click["user_agent"].as_str().unwrap().starts_with("Mozilla/5.0"));
+    // Neither the address nor the referrer's path is anybody's business.
+    let text = click.to_string();
+    assert!(!text.contains("203.0.113") && !text.contains("2001:db8"), "{text}");
+    assert!(click["referrer"].as_str().is_none_or(|host| !host.contains('/')), "{text}");
+}
+
+#[tokio::test]
+async fn a_miss_is_one_read_and_a_hit_none_and_the_click_is_all_that_is_sent() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    event("redirect/minimal").send(&function).await;
+    assert_eq!(world.probe.count("GetItem"), 1);
+    assert_eq!(world.probe.count("SendMessage"), 1);
+    assert_eq!(world.probe.take_calls().len(), 2);
+    event("redirect/minimal").send(&function).await;
+    assert_eq!(world.probe.count("SendMessage"), 1);
+    assert_eq!(world.probe.take_calls().len(), 1);
+}
+
+#[tokio::test]
+async fn every_slug_of_a_link_leads_to_it() {
+    let world = World::with_spring().await;
+    let mut cafe = link("café");
+    cafe.definition.redirect_status = RedirectStatus::PermanentRedirect;
+    world.add(&cafe).await;
+    let function = function(&world).await;
+    assert_eq!(event("redirect/alias").send(&function).await.status, 302);
+    assert_eq!(event("redirect/unicode-slug").send(&function).await.status, 308);
+    // Some gateways do not decode the path.
+    assert_eq!(get("caf%C3%A9").send(&function).await.status, 308);
+    // And some people's keyboards compose letters differently.
+    assert_eq!(get("cafe\u{301}").send(&function).await.status, 308);
+    assert_eq!(world.take_clicks().await.len(), 4);
+}
+
+#[tokio::test]
+async fn head_answers_like_get_and_is_no_click() {
+    let world = World::with_spring().await;
+    let answer = event("redirect/head").send(&function(&world).await).await;
+    assert_eq!((answer.status, answer.header("location")), (302, "https://example.com/spring"));
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn addresses_without_a_link_are_answered_in_kind() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    event("redirect/unknown-slug").send(&function).await.assert_problem(Kind::NotFound);
+    let page = event("redirect/unknown-slug-in-a-browser").send(&function).await;
+    assert_eq!((page.status, page.header("content-type")), (404, "text/html; charset=utf-8"));
+    assert_eq!(page.header("cache-control"), "private, no-store");
+    assert_eq!(event("redirect/head-unknown-slug").send(&function).await.status, 404);
+    assert_eq!(event("redirect/root").send(&function).await.status, 200);
+    assert_eq!(event("redirect/root-head").send(&function).await.status, 200);
+    assert_eq!(event("redirect/robots").send(&function).await.status, 200);
+    assert_eq!(event("redirect/favicon").send(&function).await.status, 204);
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_slug_is_a_404_without_a_read() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    event("redirect/impossible-slug").send(&function).await.assert_problem(Kind::NotFound);
+    let long = "a".repeat(65);
+    for slug in ["a.b", "..", "%00", "%ff", "🦀", "a%0d%0aSet-Cookie:x", long.as_str()] {
+        get(slug).send(&function).await.assert_problem(Kind::NotFound);
+    }
+    assert!(world.probe.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_host_of_nobody_means_the_default_domain() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    for host in ["abc.execute-api.eu-west-1.amazonaws.com", "a b", "", "evil.example"] {
+        assert_eq!(get("spring").header("host", host).send(&function).await.status, 302, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_link_works_at_once_and_an_edit_within_the_cache_s_age() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    get("spring").send(&function).await.assert_problem(Kind::NotFound);
+    world.add(&link("spring")).await;
+    // A 404 that was given a moment ago may be repeated, but not for longer than 5 s.
+    world.clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(get("spring").send(&function).await.status, 302);
+
+    let change = LinkChange {
+        url: Some(domain::Destination::stored("https://example.com/new")),
+        ..LinkChange::default()
+    };
+    edit(&world, &link("spring"), change).await;
+    world.clock.advance(SignedDuration::from_secs(29));
+    assert_eq!(
+        get("spring").send(&function).await.header("location"),
+        "https://example.com/spring"
+    );
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(get("spring").send(&function).await.header("location"), "https://example.com/new");
+}
+
+#[tokio::test]
+async fn a_link_is_closed_outside_its_time_and_leads_to_its_fallback() {
+    let world = World::new().await;
+    let mut timed = link("timed");
+    timed.definition.starts_at = now().checked_add(SignedDuration::from_secs(10)).ok();
+    timed.definition.expires_at = now().checked_add(SignedDuration::from_secs(20)).ok();
+    world.add(&timed).await;
+    let mut soft = link("soft");
+    soft.definition.starts_at = timed.definition.starts_at;
+    soft.definition.expires_at = timed.definition.expires_at;
+    soft.definition.redirect_status = RedirectStatus::MovedPermanently;
+    soft.definition.fallback_url = Some(domain::Destination::stored("https://example.com/else"));
+    world.add(&soft).await;
+
+    let function = function(&world).await;
+    get("timed").send(&function).await.assert_problem(Kind::NotFound);
+    let answer = get("soft").send(&function).await;
+    assert_eq!((answer.status, answer.header("location")), (302, "https://example.com/else"));
+    assert!(world.take_clicks().await.is_empty());
+
+    world.clock.advance(SignedDuration::from_secs(10));
+    assert_eq!(get("timed").send(&function).await.status, 302);
+    assert_eq!(get("soft").send(&function).await.status, 301);
+    assert_eq!(world.take_clicks().await.len(), 2);
+
+    world.clock.advance(SignedDuration::from_secs(10));
+    get("timed").send(&function).await.assert_problem(Kind::Gone);
+    let page = get("timed").header("accept", "text/html").send(&function).await;
+    assert_eq!((page.status, page.header("content-type")), (410, "text/html; charset=utf-8"));
+    assert_eq!(get("soft").send(&function).await.header("location"), "https://example.com/else");
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_link_is_gone() {
+    let world = World::new().await;
+    world.add(&link("spring")).await;
+    world.links().delete(&link("spring"), now()).await.unwrap();
+    get("spring").send(&function(&world).await).await.assert_problem(Kind::Gone);
+}
+
+#[tokio::test]
+async fn the_query_is_forwarded_where_the_link_says_so() {
+    let world = World::with_spring().await;
+    let mut forward = link("forward");
+    forward.definition.url = domain::Destination::stored("https://example.com/?a=1#top");
+    forward.definition.forward_query = true;
+    world.add(&forward).await;
+    let function = function(&world).await;
+    let answer = get("forward").query("b=2&c=%20d").send(&function).await;
+    assert_eq!(answer.header("location"), "https://example.com/?a=1&b=2&c=%20d#top");
+    let answer = get("forward").query("b=\u{e9}<\">").send(&function).await;
+    assert!(answer.header("location").is_ascii(), "{answer:?}");
+    let answer = get("spring").query("b=2").send(&function).await;
+    assert_eq!(answer.header("location"), "https://example.com/spring");
+}
+
+#[tokio::test]
+async fn a_limit_is_spent_by_people_and_neither_by_previews_nor_by_head() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(2);
+    limited.aliases = vec![Slug::parse("alias").unwrap()];
+    world.add(&limited).await;
+    let function = function(&world).await;
+    let bot = || {
+        let bot = event("redirect/bot").json()["headers"]["user-agent"].clone();
+        get("limited").header("user-agent", bot.as_str().unwrap())
+    };
+    assert_eq!(bot().send(&function).await.status, 200);
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    let head = event("redirect/head").path("slug", "limited").send(&function).await;
+    assert_eq!((head.status, head.header("location")), (200, ""));
+    assert_eq!(get("alias").send(&function).await.status, 302);
+    get("limited").send(&function).await.assert_problem(Kind::Gone);
+    get("alias").send(&function).await.assert_problem(Kind::Gone);
+    let preview = bot().send(&function).await;
+    assert_eq!(preview.status, 200);
+    assert!(!preview.text.contains("example.com"), "{}", preview.text);
+    assert_eq!(world.take_clicks().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_limit_is_spent_once_when_the_answer_of_the_spending_is_lost() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(2);
+    world.add(&limited).await;
+    let function = function(&world).await;
+    world.probe.inject(On::operation("TransactWriteItems").once(), Fault::LostAnswer);
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    assert_eq!(world.probe.fired(), 1);
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    get("limited").send(&function).await.assert_problem(Kind::Gone);
+}
+
+#[tokio::test]
+async fn a_limit_that_cannot_be_spent_is_a_503_and_never_the_destination() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(2);
+    limited.definition.fallback_url = Some(domain::Destination::stored("https://example.com/else"));
+    world.add(&limited).await;
+    world.probe.inject(On::operation("TransactWriteItems"), Fault::THROTTLED);
+    let answer = get("limited").send(&function(&world).await).await;
+    answer.assert_problem(Kind::Unavailable);
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_dynamodb_known_links_are_served_stale_for_a_while() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    assert_eq!(get("spring").send(&function).await.status, 302);
+    world.probe.inject(On::operation("GetItem"), Fault::THROTTLED);
+    world.clock.advance(SignedDuration::from_secs(30 + 299));
+    assert_eq!(get("spring").send(&function).await.status, 302);
+    get("other").send(&function).await.assert_problem(Kind::Unavailable);
+    world.clock.advance(SignedDuration::from_secs(1));
+    get("spring").send(&function).await.assert_problem(Kind::Unavailable);
+    assert_eq!(world.take_clicks().await.len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_cache_every_request_reads() {
+    let world = World::with_spring().await;
+    let function = function_with(&world, &[("CACHE_TTL_SECONDS", "0")]).await;
+    for _ in 0..3 {
+        assert_eq!(get("spring").send(&function).await.status, 302);
+    }
+    assert_eq!(world.probe.count("GetItem"), 3);
+}
+
+#[tokio::test]
+async fn a_click_that_cannot_be_sent_does_not_keep_anybody_from_the_destination() {
+    let world = World::with_spring().await;
+    world.probe.inject(On::operation("SendMessage"), Fault::THROTTLED);
+    let answer = get("spring").send(&function(&world).await).await;
+    assert_eq!(answer.status, 302);
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_setting_that_makes_no_sense_is_named_at_the_start() {
+    let world = World::new().await;
+    for (name, value) in [("ORIGINS", "go.example.com"), ("CACHE_TTL_SECONDS", "-1")] {
+        let boot = world.boot_with("redirect", &[(name, value)]);
+        let error = load(boot).await.err().unwrap().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_click_s_shard_follows_from_its_id_and_the_link_s_count() {
+    let world = World::new().await;
+    let mut hot = link("hot");
+    hot.click_shards = 8;
+    world.add(&hot).await;
+    let function = function(&world).await;
+    for _ in 0..20 {
+        get("hot").send(&function).await;
+    }
+    let clicks = world.take_clicks().await;
+    let shard = |click: &Value| click["shard"].as_u64().unwrap();
+    assert!(clicks.iter().map(shard).collect::<std::collections::BTreeSet<_>>().len() > 3);
+    for click in &clicks {
+        let id = ClickId::parse(click["id"].as_str().unwrap()).unwrap();
+        assert_eq!(shard(click), u64::from(Click::shard_of(id, 8)));
+    }
+}
