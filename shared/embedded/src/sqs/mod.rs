@@ -5,12 +5,12 @@
 
 mod fault;
 mod message;
+mod protocol;
 mod receipt;
 mod settings;
 mod store;
 mod writer;
 
-use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -20,17 +20,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use self::message::{Attribute, Attributes, Outgoing, attributes_digest, body_digest, is_sendable};
-use self::receipt::Receipt;
-use self::settings::{
-    ACCOUNT, MAX_BYTES, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, Settings, arn, name_in_arn,
+use self::protocol::{
+    Batch, BatchAnswer, ByName, ByUrl, ChangeEntry, ChangeVisibility, Checked, CreateQueue,
+    DeleteEntry, DeleteMessage, Empty, GetQueueAttributes, IdEntry, ListMoves, ListQueues, Message,
+    ReceiveMessage, SendEntry, Sent, SentEntry, SetQueueAttributes, StartMove, check_ids, fits,
+    in_range,
 };
-use self::store::{Delivery, Move, Store};
+use self::receipt::Receipt;
+use self::settings::{ACCOUNT, MAX_BYTES, MAX_VISIBILITY, MAX_WAIT, Settings, arn, name_in_arn};
+use self::store::{Move, Store};
 use self::writer::{Job, Poll};
 
 pub(crate) use self::fault::Fault;
@@ -486,306 +489,6 @@ pub(crate) fn system_clock() -> Clock {
     })
 }
 
-// --- Requests and answers --------------------------------------------------------------------
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Message {
-    message_body: String,
-    delay_seconds: Option<i64>,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, Attribute>,
-    #[serde(default)]
-    message_system_attributes: BTreeMap<String, Attribute>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SendEntry {
-    id: String,
-    #[serde(flatten)]
-    message: Message,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Batch<T> {
-    queue_url: String,
-    #[serde(default = "Vec::new")]
-    entries: Vec<T>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ReceiveMessage {
-    queue_url: String,
-    max_number_of_messages: Option<i64>,
-    visibility_timeout: Option<i64>,
-    wait_time_seconds: Option<i64>,
-    /// The older name of the next field; both count.
-    #[serde(default)]
-    attribute_names: Vec<String>,
-    #[serde(default)]
-    message_system_attribute_names: Vec<String>,
-    #[serde(default)]
-    message_attribute_names: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DeleteMessage {
-    queue_url: String,
-    receipt_handle: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DeleteEntry {
-    id: String,
-    receipt_handle: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ChangeVisibility {
-    queue_url: String,
-    receipt_handle: String,
-    visibility_timeout: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ChangeEntry {
-    id: String,
-    receipt_handle: String,
-    visibility_timeout: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateQueue {
-    queue_name: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ByName {
-    queue_name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ByUrl {
-    queue_url: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListQueues {
-    queue_name_prefix: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetQueueAttributes {
-    queue_url: String,
-    #[serde(default)]
-    attribute_names: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SetQueueAttributes {
-    queue_url: String,
-    attributes: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StartMove {
-    source_arn: String,
-    destination_arn: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListMoves {
-    source_arn: String,
-    max_results: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct Empty {}
-
-#[derive(Debug, Serialize)]
-struct Sent {
-    #[serde(rename = "MessageId")]
-    message_id: String,
-    #[serde(rename = "MD5OfMessageBody")]
-    body_digest: String,
-    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
-    attributes_digest: Option<String>,
-    #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
-    system_attributes_digest: Option<String>,
-}
-
-#[derive(Serialize)]
-struct SentEntry {
-    #[serde(rename = "Id")]
-    id: String,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct IdEntry {
-    id: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct FailedEntry {
-    id: String,
-    sender_fault: bool,
-    code: &'static str,
-    message: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchAnswer<T> {
-    successful: Vec<T>,
-    failed: Vec<FailedEntry>,
-}
-
-impl<T> BatchAnswer<(String, T)> {
-    /// Does `work` for each entry. An entry that is refused fails alone; a failure of the store
-    /// fails the batch.
-    fn of<E>(
-        entries: Vec<(String, E)>,
-        mut work: impl FnMut(E) -> Result<T, Fault>,
-    ) -> Result<Self, Fault> {
-        let mut answer = Self { successful: Vec::new(), failed: Vec::new() };
-        for (id, entry) in entries {
-            match work(entry) {
-                Ok(done) => answer.successful.push((id, done)),
-                Err(fault) if fault.is_senders() => answer.failed.push(FailedEntry {
-                    id,
-                    sender_fault: true,
-                    code: fault.code(),
-                    message: fault.to_string(),
-                }),
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(answer)
-    }
-
-    fn map<U>(self, mut entry: impl FnMut(String, T) -> U) -> BatchAnswer<U> {
-        let successful = self.successful.into_iter().map(|(id, done)| entry(id, done)).collect();
-        BatchAnswer { successful, failed: self.failed }
-    }
-}
-
-/// A message that was checked, but for the queue's own limit.
-struct Checked {
-    outgoing: Outgoing,
-    bytes: usize,
-}
-
-impl Message {
-    /// What it counts towards the limits.
-    fn bytes(&self) -> usize {
-        let attributes: usize = self
-            .message_attributes
-            .iter()
-            .map(|(name, it)| name.len() + it.data_type.len() + it.value_bytes())
-            .sum();
-        self.message_body.len() + attributes
-    }
-
-    fn check(self) -> Result<(Checked, Sent), Fault> {
-        let bytes = self.bytes();
-        if self.message_body.is_empty() {
-            return Err(Fault::MissingParameter("MessageBody"));
-        }
-        fits(bytes, MAX_BYTES)?;
-        if !is_sendable(&self.message_body) {
-            return Err(Fault::InvalidMessageContents);
-        }
-        in_range("DelaySeconds", self.delay_seconds, MAX_DELAY)?;
-        let sent = Sent {
-            message_id: message::new_id()?,
-            body_digest: body_digest(&self.message_body),
-            attributes_digest: attributes_digest(&self.message_attributes),
-            system_attributes_digest: attributes_digest(&self.message_system_attributes),
-        };
-        let mut system = self.message_system_attributes;
-        let trace_header = system.remove("AWSTraceHeader").and_then(|it| it.string_value);
-        if let Some(name) = system.into_keys().next() {
-            return Err(Fault::InvalidParameterValue(format!(
-                "Message system attribute name '{name}' is invalid."
-            )));
-        }
-        let attributes = Attributes { own: self.message_attributes, trace_header };
-        attributes.check()?;
-        let outgoing = Outgoing {
-            id: sent.message_id.clone(),
-            body: self.message_body,
-            attributes: attributes.stored(),
-            delay_seconds: self.delay_seconds,
-        };
-        Ok((Checked { outgoing, bytes }, sent))
-    }
-}
-
-impl ReceiveMessage {
-    /// A delivery as this request wants to see it.
-    fn shown(&self, delivery: Delivery) -> Value {
-        let mut attributes: Attributes = delivery
-            .attributes
-            .as_deref()
-            .and_then(|stored| serde_json::from_str(stored).ok())
-            .unwrap_or_default();
-        let mut system = BTreeMap::from([
-            ("ApproximateReceiveCount", delivery.received.to_string()),
-            ("ApproximateFirstReceiveTimestamp", delivery.first_received_at.to_string()),
-            ("SentTimestamp", delivery.sent_at.to_string()),
-            ("SenderId", ACCOUNT.to_owned()),
-        ]);
-        system.extend(delivery.source.map(|arn| ("DeadLetterQueueSourceArn", arn)));
-        system.extend(attributes.trace_header.map(|value| ("AWSTraceHeader", value)));
-        let wanted = [&self.attribute_names, &self.message_system_attribute_names];
-        system.retain(|name, _| {
-            wanted.into_iter().flatten().any(|wanted| wanted == name || wanted == "All")
-        });
-        attributes.own.retain(|name, _| {
-            self.message_attribute_names.iter().any(|wanted| {
-                wanted == name
-                    || wanted == "All"
-                    || wanted.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix))
-            })
-        });
-        let mut shown = json!({
-            "MessageId": delivery.message_id,
-            "ReceiptHandle": delivery.handle,
-            "MD5OfBody": body_digest(&delivery.body),
-            "Body": delivery.body,
-        });
-        if !system.is_empty() {
-            shown["Attributes"] = json!(system);
-        }
-        if let Some(digest) = attributes_digest(&attributes.own) {
-            shown["MessageAttributes"] = json!(attributes.own);
-            shown["MD5OfMessageAttributes"] = json!(digest);
-        }
-        shown
-    }
-}
-
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|error| Fault::Unreadable(error.to_string()))
 }
@@ -810,45 +513,4 @@ fn name_in_url(url: &str) -> Result<String, Fault> {
 
 fn no_resource(message: &str) -> Fault {
     Fault::ResourceNotFound(message.to_owned())
-}
-
-fn fits(bytes: usize, most: usize) -> Result<(), Fault> {
-    if bytes > most {
-        return Err(Fault::InvalidParameterValue(format!(
-            "One or more parameters are invalid. Reason: Message must be shorter than {most} bytes."
-        )));
-    }
-    Ok(())
-}
-
-fn in_range(parameter: &str, seconds: Option<i64>, most: i64) -> Result<(), Fault> {
-    match seconds {
-        Some(seconds) if !(0..=most).contains(&seconds) => {
-            Err(Fault::InvalidParameterValue(format!(
-                "Value {seconds} for parameter {parameter} is invalid. Reason: Must be between 0 \
-                 and {most}, if provided."
-            )))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn check_ids<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), Fault> {
-    if ids.len() == 0 {
-        return Err(Fault::EmptyBatchRequest);
-    }
-    if ids.len() > MAX_ENTRIES {
-        return Err(Fault::TooManyEntriesInBatchRequest(ids.len()));
-    }
-    let mut seen = HashSet::new();
-    for id in ids {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if id.is_empty() || id.len() > 80 || !id.chars().all(allowed) {
-            return Err(Fault::InvalidBatchEntryId);
-        }
-        if !seen.insert(id) {
-            return Err(Fault::BatchEntryIdsNotDistinct(id.to_owned()));
-        }
-    }
-    Ok(())
 }
