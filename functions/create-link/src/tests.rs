@@ -229,6 +229,7 @@ fn cases() -> Vec<Case> {
         Case("long title", with("title", "x".repeat(257)), &["/title"]),
         Case("control in title", with("title", "a\nb"), &["/title"]),
         Case("tags as text", with("tags", "mail"), &["/tags"]),
+        Case("no list of tags", with("tags", Value::Null), &["/tags"]),
         Case("tags of numbers", with("tags", json!(["a", 1, null])), &["/tags/1", "/tags/2"]),
         Case("long tag", with("tags", json!(["a", "x".repeat(51)])), &["/tags/1"]),
         Case("empty tag", with("tags", json!([""])), &["/tags/0"]),
@@ -342,8 +343,8 @@ async fn what_is_unusual_but_sound_is_taken() {
         json!({"url": "https://i❤.example/"}),
         json!({"url": "https://example.com", "slug": "日本"}),
         json!({"url": "https://example.com", "slug": "-_-"}),
-        json!({"url": "https://example.com", "title": null, "tags": null, "slug": null,
-               "expires_at": null, "aliases": null, "forward_query": null, "domain": null}),
+        json!({"url": "https://example.com", "title": null, "slug": null,
+               "expires_at": null, "forward_query": null, "domain": null}),
         json!({"url": "https://example.com", "starts_at": "2020-01-01T00:00:00+05:30"}),
         json!({"url": format!("https://example.com/{}", "a".repeat(8172))}),
     ] {

@@ -23,7 +23,7 @@ pub struct NewLink {
 }
 
 impl NewLink {
-    /// Reads the body of a request. `null` means «absent» here.
+    /// Reads the body of a request. `null` is as good as absent here, except for a list.
     pub fn read(request: &Request, rules: &HostRules) -> Result<Self, Problem> {
         let mut fields = Fields::of(request)?;
         let url = fields.required("url", |value| destination(value, rules));
@@ -59,16 +59,16 @@ impl NewLink {
 }
 
 /// Reads the body of a request to edit a link: a JSON Merge Patch (RFC 7386), so a field that is
-/// missing stays as it is, and `null` takes away what can be taken away.
+/// missing stays as it is, and `null` takes away what can be absent. A list is never absent: `[]` empties it.
 pub fn link_change(request: &Request, rules: &HostRules) -> Result<LinkChange, Problem> {
     let mut fields = Fields::of(request)?;
     let change = LinkChange {
         url: fields.change("url", |value| destination(value, rules)),
         slug: fields.change("slug", slug),
-        aliases: fields.clearable_list("aliases", MAX_ALIASES, Slug::parse),
+        aliases: fields.list("aliases", MAX_ALIASES, Slug::parse),
         redirect_status: fields.change("redirect_status", status),
         title: fields.nullable("title", text(Title::parse)),
-        tags: fields.clearable_list("tags", MAX_TAGS, Tag::parse),
+        tags: fields.list("tags", MAX_TAGS, Tag::parse),
         starts_at: fields.nullable("starts_at", time),
         expires_at: fields.nullable("expires_at", time),
         fallback_url: fields.nullable("fallback_url", |value| destination(value, rules)),

@@ -1,34 +1,45 @@
 //! Work after the answer: an internal Lambda extension that keeps the process awake for it.
 //!
 //! Lambda freezes a process once it has answered *and* every extension has asked for its next
-//! event. So the process registers as an extension of its own function. When the answer has been
-//! posted, what is left to do is handed to the extension; the extension does it, and only then
-//! asks for the next event. The caller never waits for it, and it is never frozen half-way.
+//! event. So the process registers as an extension of its own function. What is left to do starts
+//! when the answer has been posted; the runtime's own loop goes on at once, and the extension asks
+//! for its next event when the work is done. The caller never waits for it, and it is never frozen
+//! half-way.
 //!
-//! Exactly one thing is handed over for each invocation, work or nothing: the hand-over is a guard
-//! around the whole invocation, so it also happens when the handler panics, when the event cannot
-//! be parsed, and when the answer cannot be posted. Otherwise the extension would wait for ever,
-//! and every later invocation with it.
+//! Every invocation ends exactly once, with work or without: the end is a guard around all of it,
+//! so it also comes when the handler panics, when the event cannot be parsed, and when the answer
+//! cannot be posted. Otherwise the extension would wait for ever, and every later invocation with
+//! it. Invocations and ends are counted, so it does not matter whose event arrives first.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use lambda_extension::{Extension, NextEvent};
+use lambda_extension::Extension;
 use lambda_http::Response;
 use lambda_http::{Body, Context};
 use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service, service_fn};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 
-/// How long before the function's deadline the work must give up, so that it can still say so.
+/// How long before the function's deadline work must give up, so that it can still say so.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// How long work may take where the deadline makes no sense.
+const WITHOUT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long somebody is kept waiting for their answer by work before it, at most. API Gateway gives
+/// up after 30 s, whatever the function's own timeout is.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer, and what is to be done once it is out.
 #[derive(Debug)]
@@ -72,33 +83,20 @@ pub(crate) type Work<T> = Arc<dyn Fn(T, Duration) -> BoxFuture<'static, ()> + Se
 /// How long work may take that has to end before this deadline (milliseconds since 1970).
 pub(crate) fn budget(deadline_ms: u64, clock: &Clock) -> Duration {
     let now = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    Duration::from_millis(deadline_ms.saturating_sub(now)).saturating_sub(MARGIN)
+    match deadline_ms.checked_sub(now) {
+        Some(left) => Duration::from_millis(left).saturating_sub(MARGIN),
+        // Lambda stops a function at its deadline, so an emulator made this one up: that of
+        // `cargo lambda watch` is in 1970.
+        None => WITHOUT_DEADLINE,
+    }
 }
 
-/// Where a handler leaves its work: done at once, or handed over after the answer.
+/// Where a handler leaves its work: done at once, or after the answer.
 pub(crate) struct Outbox<T> {
     work: Work<T>,
     clock: Clock,
     /// `None`: there is no extension, so work is done before the answer.
-    extension: Option<Line<T>>,
-}
-
-struct Line<T> {
-    /// What the current invocation left; Lambda runs one at a time in a process.
-    slot: Arc<Mutex<Option<T>>>,
-    sender: UnboundedSender<Option<T>>,
-    /// The extension's loop has ended: nobody keeps the process awake any more.
-    broken: Arc<AtomicBool>,
-}
-
-impl<T> Clone for Line<T> {
-    fn clone(&self) -> Self {
-        Self {
-            slot: Arc::clone(&self.slot),
-            sender: self.sender.clone(),
-            broken: Arc::clone(&self.broken),
-        }
-    }
+    extension: Option<Arc<Awake>>,
 }
 
 impl<T> Clone for Outbox<T> {
@@ -119,10 +117,9 @@ impl<T: Send + 'static> Outbox<T> {
 
     /// Work is done after the answer, if this process can register as an extension.
     pub(crate) async fn register(work: Work<T>, clock: Clock) -> Self {
-        let (sender, receiver) = unbounded_channel();
-        let line = Line { slot: Arc::default(), sender, broken: Arc::default() };
-        match extend(receiver, Arc::clone(&work), clock.clone(), Arc::clone(&line.broken)).await {
-            Ok(()) => Self { work, clock, extension: Some(line) },
+        let awake = Arc::new(Awake::default());
+        match extend(Arc::clone(&awake)).await {
+            Ok(()) => Self { work, clock, extension: Some(awake) },
             Err(error) => {
                 let error = error.to_string();
                 tracing::warn!(error, "no Extensions API: clicks are sent before the answer");
@@ -133,35 +130,60 @@ impl<T: Send + 'static> Outbox<T> {
 
     /// Takes the work of one invocation.
     pub(crate) async fn put(&self, item: T, context: &Context) {
+        let (work, clock, deadline) =
+            (Arc::clone(&self.work), self.clock.clone(), context.deadline);
         match &self.extension {
-            Some(line) if !line.broken.load(Ordering::Relaxed) => {
-                *line.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(item);
+            Some(awake) if !awake.broken.load(Ordering::Relaxed) => {
+                let left = async move { work(item, budget(deadline, &clock)).await };
+                // The log lines of the work belong to the request, too.
+                let left = left.in_current_span().boxed();
+                *awake.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
             }
-            Some(_) | None => (self.work)(item, budget(context.deadline, &self.clock)).await,
+            Some(_) | None => work(item, budget(deadline, &clock).min(PATIENCE)).await,
         }
+    }
+
+    /// Runs the runtime's loop. When that ends, which it only does by failing, the work that is
+    /// left is still done.
+    pub(crate) async fn outlive<R>(&self, running: impl Future<Output = R>) -> R {
+        let outcome = AssertUnwindSafe(running).catch_unwind().await;
+        if let Some(awake) = &self.extension {
+            // An error would mean that the counter is gone, and this holds it.
+            let _ = awake.count.subscribe().wait_for(|count| count.over == count.begun).await;
+        }
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
+/// What the invocations and the extension's loop know of each other.
+#[derive(Default)]
+struct Awake {
+    /// What the current invocation left to do; Lambda runs one at a time in a process.
+    left: Mutex<Option<BoxFuture<'static, ()>>>,
+    count: watch::Sender<Count>,
+    /// The extension's loop has ended: nobody keeps the process awake any more.
+    broken: AtomicBool,
+}
+
+/// Invocations of this process.
+#[derive(Default)]
+struct Count {
+    begun: u64,
+    /// Answered, and nothing left to do.
+    over: u64,
+}
+
 /// Registers for INVOKE only, and runs the extension's loop beside the runtime's.
-async fn extend<T: Send + 'static>(
-    receiver: UnboundedReceiver<Option<T>>,
-    work: Work<T>,
-    clock: Clock,
-    broken: Arc<AtomicBool>,
-) -> Result<(), lambda_extension::Error> {
-    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-    let on_event = {
-        let (receiver, work) = (Arc::clone(&receiver), Arc::clone(&work));
-        move |event: lambda_extension::LambdaEvent| {
-            let (receiver, work, clock) = (Arc::clone(&receiver), Arc::clone(&work), clock.clone());
-            async move {
-                if let NextEvent::Invoke(invoke) = event.next
-                    && let Some(Some(item)) = receiver.lock().await.recv().await
-                {
-                    work(item, budget(invoke.deadline_ms, &clock)).await;
-                }
-                Ok::<(), Infallible>(())
-            }
+async fn extend(awake: Arc<Awake>) -> Result<(), lambda_extension::Error> {
+    let over = awake.count.subscribe();
+    let mut invocations = 0;
+    let on_event = move |event: lambda_extension::LambdaEvent| {
+        invocations += u64::from(event.next.is_invoke());
+        let (mut over, expected) = (over.clone(), invocations);
+        async move {
+            // An error would mean that the process is about to end.
+            let _ = over.wait_for(|count| expected <= count.over).await;
+            Ok::<(), Infallible>(())
         }
     };
     let registered = Extension::new()
@@ -172,45 +194,38 @@ async fn extend<T: Send + 'static>(
         .await?;
     tokio::spawn(async move {
         let outcome = registered.run().await;
-        broken.store(true, Ordering::Relaxed);
+        awake.broken.store(true, Ordering::Relaxed);
         let error = outcome.err().map(|error| error.to_string());
         tracing::error!(error, "the extension ended: clicks are sent before the answer");
-        // What was handed over meanwhile still goes out.
-        while let Some(item) = receiver.lock().await.recv().await {
-            if let Some(item) = item {
-                work(item, MARGIN).await;
-            }
-        }
     });
     Ok(())
 }
 
-/// Hands the work over once the answer has been posted.
-pub(crate) struct HandOver<T>(Outbox<T>);
+/// Does the work once the answer has been posted, and says when an invocation is over.
+pub(crate) struct HandOver(Option<Arc<Awake>>);
 
-impl<T> HandOver<T> {
-    pub(crate) fn of(outbox: &Outbox<T>) -> Self {
-        Self(outbox.clone())
+impl HandOver {
+    pub(crate) fn of<T>(outbox: &Outbox<T>) -> Self {
+        Self(outbox.extension.clone())
     }
 }
 
-impl<T, S> Layer<S> for HandOver<T> {
-    type Service = HandOverService<T, S>;
+impl<S> Layer<S> for HandOver {
+    type Service = HandOverService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HandOverService { inner, line: self.0.extension.clone() }
+        HandOverService { inner, awake: self.0.clone() }
     }
 }
 
 /// The whole of an invocation, answer posted included, with the hand-over at its end.
-pub(crate) struct HandOverService<T, S> {
+pub(crate) struct HandOverService<S> {
     inner: S,
-    line: Option<Line<T>>,
+    awake: Option<Arc<Awake>>,
 }
 
-impl<T, S> Service<LambdaInvocation> for HandOverService<T, S>
+impl<S> Service<LambdaInvocation> for HandOverService<S>
 where
-    T: Send + 'static,
     S: Service<LambdaInvocation, Response = (), Error = lambda_runtime::Error>,
     S::Future: Send + 'static,
 {
@@ -223,23 +238,45 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let guard = self.line.clone().map(Guard);
+        let end = self.awake.clone().map(End::of_next);
         let invocation = self.inner.call(invocation);
         Box::pin(async move {
-            let _guard = guard;
-            invocation.await
+            let outcome = invocation.await;
+            drop(end);
+            outcome
         })
     }
 }
 
-/// Exactly one hand-over, however the invocation ends.
-struct Guard<T>(Line<T>);
+/// The end of an invocation, however it comes: what it left is done, and then it is over.
+struct End(Arc<Awake>);
 
-impl<T> Drop for Guard<T> {
+impl End {
+    fn of_next(awake: Arc<Awake>) -> Self {
+        awake.count.send_modify(|count| count.begun += 1);
+        Self(awake)
+    }
+}
+
+impl Drop for End {
     fn drop(&mut self) {
-        let item = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The receiver lives as long as the process.
-        drop(self.0.sender.send(item));
+        let over = Over(Arc::clone(&self.0));
+        let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(left) = left {
+            tokio::spawn(async move {
+                left.await;
+                drop(over);
+            });
+        }
+    }
+}
+
+/// Counts an invocation as over when it is dropped, by a panic too.
+struct Over(Arc<Awake>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.count.send_modify(|count| count.over += 1);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::boot::Boot;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::http::{answer, defuse};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// An invocation that did not work: what the Lambda service would report as a function error.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +91,7 @@ impl Function {
         Handling: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
     {
         let (name, clock) = (boot.name, boot.clock.clone());
-        let service = http_service(load(boot).await?, handle);
+        let service = http_service(load(boot).await?, clock.clone(), handle);
         Ok(Self::of_http(name, clock, service))
     }
 
@@ -115,7 +116,8 @@ impl Function {
         let (name, clock) = (boot.name, boot.clock.clone());
         let app = load(boot).await?;
         let outbox = Outbox::before(work(app.clone(), then), clock.clone());
-        Ok(Self::of_http(name, clock, http_then_service(app, handle, outbox)))
+        let service = http_then_service(app, clock.clone(), handle, outbox);
+        Ok(Self::of_http(name, clock, service))
     }
 
     /// A worker of an SQS queue; see [`crate::serve_sqs`].
@@ -203,6 +205,7 @@ fn failed(error: impl std::error::Error + 'static) -> InvocationError {
 /// The requests of a function without work after the answer.
 pub(crate) fn http_service<A, H, Handling>(
     app: A,
+    clock: Clock,
     handle: H,
 ) -> impl Fn(Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static
 where
@@ -211,10 +214,28 @@ where
     Handling: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
 {
     move |request| {
-        let (app, handle) = (app.clone(), handle.clone());
-        let answering = async move { Ok(answer(request, |request| handle(app, request)).await) };
-        answering.boxed()
+        let (app, clock, handle) = (app.clone(), clock.clone(), handle.clone());
+        let handling = move |request: Request| async move {
+            let context = context(&request);
+            in_time(&context, &clock, handle(app, request)).await
+        };
+        async move { Ok(answer(request, handling).await) }.boxed()
     }
+}
+
+/// Gives up in time to say so. At its deadline the process would be killed, and the caller would
+/// get the gateway's bare 503.
+async fn in_time<T>(
+    context: &Context,
+    clock: &Clock,
+    handling: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let answered = tokio::time::timeout(budget(context.deadline, clock), handling).await;
+    answered.unwrap_or_else(|late| Err(Problem::server(Kind::Unavailable, late)))
+}
+
+fn context(request: &Request) -> Context {
+    request.lambda_context_ref().cloned().unwrap_or_default()
 }
 
 /// What an HTTP function's service gives: always a response.
@@ -223,6 +244,7 @@ type Answered = Result<Response<Body>, Infallible>;
 /// The requests of a function with work after the answer.
 pub(crate) fn http_then_service<A, T, H, Handling>(
     app: A,
+    clock: Clock,
     handle: H,
     outbox: Outbox<T>,
 ) -> impl Fn(Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static
@@ -233,10 +255,12 @@ where
     Handling: Future<Output = Result<After<T>, Problem>> + Send + 'static,
 {
     move |request| {
-        let (app, handle, outbox) = (app.clone(), handle.clone(), outbox.clone());
-        let context = request.lambda_context_ref().cloned().unwrap_or_default();
-        let handling = move |request| async move {
-            let After { response, then } = handle(app, request).await?;
+        let (app, clock) = (app.clone(), clock.clone());
+        let (handle, outbox) = (handle.clone(), outbox.clone());
+        let handling = move |request: Request| async move {
+            let context = context(&request);
+            let handling = handle(app, request);
+            let After { response, then } = in_time(&context, &clock, handling).await?;
             if let Some(item) = then {
                 outbox.put(item, &context).await;
             }
@@ -253,7 +277,10 @@ where
     W: Fn(A, T, Duration) -> Working + Send + Sync + 'static,
     Working: Future<Output = ()> + Send + 'static,
 {
-    Arc::new(move |item, budget| then(app.clone(), item, budget).boxed())
+    Arc::new(move |item, budget| {
+        // The panic hook has logged it, and nobody shall miss their answer for it.
+        AssertUnwindSafe(then(app.clone(), item, budget)).catch_unwind().map(drop).boxed()
+    })
 }
 
 /// `lambda_http`'s answer type, which it does not name: what its adapter answers for any service.

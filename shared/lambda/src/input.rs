@@ -77,21 +77,17 @@ impl Fields {
         if value.is_null() { Some(None) } else { self.parsed(name, &value, parse).map(Some) }
     }
 
-    /// A list of strings, each parsed on its own, so that each fault has its own pointer. It may be
-    /// missing or `null`, which mean the same.
+    /// A list of strings, each parsed on its own, so that each fault has its own pointer.
     pub fn list<T, E: Display>(
         &mut self,
         name: &str,
         max: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
-        let items = match self.unread.remove(name)? {
-            Value::Null => return None,
-            Value::Array(items) => items,
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                self.fault(Fault::at(pointer(name), "this must be a list of strings"));
-                return None;
-            }
+        let value = self.unread.remove(name)?;
+        let Value::Array(items) = value else {
+            self.fault(Fault::at(pointer(name), "this must be a list of strings"));
+            return None;
         };
         if max < items.len() {
             // One fault instead of thousands.
@@ -106,18 +102,6 @@ impl Fields {
             }
         }
         (parsed.len() == items.len()).then_some(parsed)
-    }
-
-    /// A list of an edit: missing means «as it is», and `null` empties it.
-    pub fn clearable_list<T, E: Display>(
-        &mut self,
-        name: &str,
-        max: usize,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<Vec<T>> {
-        let cleared = self.unread.get(name).is_some_and(Value::is_null);
-        let list = self.list(name, max, parse);
-        if cleared { Some(Vec::new()) } else { list }
     }
 
     /// Notes something that is wrong.

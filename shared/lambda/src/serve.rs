@@ -39,8 +39,8 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     block_on(async {
-        let app = start(name, load).await?.0;
-        let service = function::http_service(app, handle);
+        let (app, boot) = start(name, load).await?;
+        let service = function::http_service(app, boot.clock, handle);
         run(Runtime::new(function::events(service)).layer(TracingLayer::new())).await
     })
 }
@@ -70,13 +70,13 @@ where
         let mode = boot.env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
         let work: Work<T> = function::work(app.clone(), then);
         let outbox = match mode {
-            ClickSend::After => Outbox::register(work, boot.clock).await,
-            ClickSend::Before => Outbox::before(work, boot.clock),
+            ClickSend::After => Outbox::register(work, boot.clock.clone()).await,
+            ClickSend::Before => Outbox::before(work, boot.clock.clone()),
         };
         let hand_over = HandOver::of(&outbox);
-        let service = function::http_then_service(app, handle, outbox);
-        run(Runtime::new(function::events(service)).layer(hand_over).layer(TracingLayer::new()))
-            .await
+        let service = function::http_then_service(app, boot.clock, handle, outbox.clone());
+        let runtime = Runtime::new(function::events(service)).layer(hand_over);
+        outbox.outlive(run(runtime.layer(TracingLayer::new()))).await
     })
 }
 
@@ -135,7 +135,10 @@ async fn run<S>(runtime: Runtime<S>) -> Result<(), Error>
 where
     S: lambda_runtime::Service<lambda_runtime::LambdaInvocation, Response = (), Error = Error>,
 {
-    runtime.run().await
+    // It has no end but a failure, and the process goes with it: Lambda starts another.
+    runtime.run().await.inspect_err(|error| {
+        tracing::error!(error = %Chain(error.as_ref()), "the runtime ended");
+    })
 }
 
 async fn start<A, L, Loading, E>(name: &'static str, load: L) -> Result<(A, Boot), Error>
