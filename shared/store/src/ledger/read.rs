@@ -229,13 +229,13 @@ impl LedgerStore {
         page.items().iter().map(|item| Ok(rows::read_click(item)?)).collect()
     }
 
-    /// The ids of a link's clicks in one partition on these days, and whether each was a bot.
-    pub(super) async fn clicks_on(
+    /// What the rows of a link's clicks in one partition add up to on these days.
+    pub(super) async fn recount(
         &self,
         link: LinkId,
         shard: u16,
         days: &RangeInclusive<Day>,
-    ) -> Result<Vec<(ClickId, bool)>, ReadError> {
+    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
         let low = ClickId::new(days.start().start(), 0);
         let high = ClickId::new(days.end().end(), 0);
         let mut pages = self
@@ -250,18 +250,19 @@ impl LedgerStore {
             .projection_expression("pk, sk, bot")
             .into_paginator()
             .send();
-        let mut clicks = Vec::new();
+        let mut recount = BTreeMap::<Day, Rollup>::new();
         while let Some(page) = Box::pin(pages.next()).await {
             let page = page.map_err(|error| ReadError::of(format!("clicks of `{link}`"), error))?;
             for item in page.items() {
                 let (id, bot) = rows::read_counted(item)?;
                 // `BETWEEN` has both its ends.
                 if id < high {
-                    clicks.push((id, bot));
+                    let day = recount.entry(Day::of(id.at())).or_default();
+                    day.merge(&Rollup::of_day(id.at(), bot));
                 }
             }
         }
-        Ok(clicks)
+        Ok(recount)
     }
 
     /// The rollup rows of a subject in a range of its partition.

@@ -166,8 +166,10 @@ impl<'a> Batch<'a> {
         let (order, parcels) = self.sorted();
         let cells: BTreeSet<Cell> =
             parcels.iter().flat_map(|parcel| parcel.cells.iter().copied()).collect();
-        if let Err(error) = self.read(&cells).await {
-            return self.fail(&order, error);
+        match self.read(&cells).await {
+            // Whose row it is, the groups find out.
+            Ok(()) | Err(ReadError::BadRow(_)) => {}
+            Err(error) => return self.fail(&order, RecordError::Unreadable(error)),
         }
         let stretches = pack(&parcels, Limits::DYNAMODB, |_| rows::MAX_ROLLUP_BYTES);
         let mut groups: VecDeque<Places> =
@@ -225,12 +227,12 @@ impl<'a> Batch<'a> {
     }
 
     /// Reads what is not known of these cells, again and again while that may help.
-    async fn read(&mut self, cells: &BTreeSet<Cell>) -> Result<(), RecordError> {
+    async fn read(&mut self, cells: &BTreeSet<Cell>) -> Result<(), ReadError> {
         let mut tries = 0;
         loop {
             match self.rollups.ensure(self.store, cells, &mut self.dice).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_final() => return Err(RecordError::Unreadable(error)),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => self.trouble = Some(error.into()),
             }
             tries += 1;
@@ -243,9 +245,14 @@ impl<'a> Batch<'a> {
         let mut tries = 0;
         while !group.is_empty() {
             let added = self.added(&group);
-            if let Err(error) = self.read(&added.keys().copied().collect()).await {
-                self.fail(&group, error);
-                break;
+            match self.read(&added.keys().copied().collect()).await {
+                Ok(()) => {}
+                // Which link's it is, halving finds out.
+                Err(ReadError::BadRow(_)) if 1 < group.len() => return halves(group),
+                Err(error) => {
+                    self.fail(&group, RecordError::Unreadable(error));
+                    break;
+                }
             }
             match self.store.transact(self.items(&group, &added)).await {
                 Answer::Written => {
@@ -256,7 +263,7 @@ impl<'a> Batch<'a> {
                 Answer::Cancelled(verdicts) => {
                     let end = self.sort_out(&mut group, &added, verdicts);
                     self.cool(&end.contended, &group).await;
-                    if !end.wait {
+                    if !end.wait || group.is_empty() {
                         continue;
                     }
                 }
@@ -268,10 +275,7 @@ impl<'a> Batch<'a> {
                     self.trouble = Some(cause);
                 }
                 // Which click it is, halving finds out.
-                Answer::Invalid(_) if 1 < group.len() => {
-                    let rest = group.split_off(group.len() / 2);
-                    return vec![rest, group];
-                }
+                Answer::Invalid(_) if 1 < group.len() => return halves(group),
                 Answer::Invalid(source) | Answer::Refused(source) => {
                     let error = RecordError::Refused { clicks: group.len(), source };
                     self.fail(&group, error);
@@ -424,6 +428,11 @@ impl<'a> Batch<'a> {
         self.out_of_time();
         self.outcomes.into_iter().flatten().collect()
     }
+}
+
+fn halves(mut group: Places) -> Vec<Places> {
+    let rest = group.split_off(group.len() / 2);
+    vec![rest, group]
 }
 
 /// What is to be done after a cancelled transaction.

@@ -1,5 +1,6 @@
 //! The ledger against the embedded DynamoDB, through the real SDK client and a probe.
 
+mod any;
 mod calls;
 mod contention;
 mod faults;

@@ -153,3 +153,16 @@ async fn a_reason_that_names_one_click_or_one_count_fails_what_touches_it() {
     };
     assert_eq!(shares(1), shares(4), "one reason for all clicks of the link");
 }
+
+#[tokio::test]
+async fn a_count_that_makes_no_sense_fails_the_clicks_of_its_link_only() {
+    let fixture = Fixture::new().await;
+    let clicks = clicks(90, 3, 1);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let pk = format!("R#{}", link(1));
+    fixture.put(CLICKS, [("pk", text(&pk)), ("sk", text("T#00")), ("human", text("many"))]).await;
+    let outcomes = fixture.record(&clicks).await;
+    assert_eq!(tally_all(&outcomes), (60, 0, 30));
+    let Outcome::Failed(error) = &outcomes[1] else { panic!("{:?}", outcomes[1]) };
+    assert!(matches!(**error, RecordError::Unreadable(_)));
+}
