@@ -69,7 +69,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
             {
                 link.slug = Slug::random(app.random.u128());
             }
-            Err(error) => return Err(to_problem(error)),
+            Err(error) => return Err(to_problem(&link, error)),
         }
     }
 }
@@ -83,9 +83,9 @@ fn created(link: &Link, origins: &Origins) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-fn to_problem(error: CreateError) -> Problem {
+fn to_problem(link: &Link, error: CreateError) -> Problem {
     match error {
-        CreateError::SlugTaken(slug) => api::slug_taken(&slug),
+        CreateError::SlugTaken(slug) => api::slug_taken(link, &slug),
         CreateError::Unavailable(error) => api::unavailable(error),
     }
 }

@@ -11,9 +11,14 @@ pub fn faulty(faults: Vec<DefinitionError>) -> Problem {
     Problem::invalid(faults.into_iter().map(fault).collect())
 }
 
-/// Another link has the slug.
-pub fn slug_taken(slug: &Slug) -> Problem {
+/// Another link has one of the slugs of the link that was to be written.
+pub fn slug_taken(link: &Link, slug: &Slug) -> Problem {
+    let pointer = match link.aliases.iter().position(|alias| alias == slug) {
+        Some(at) => format!("/aliases/{at}"),
+        None => "/slug".to_owned(),
+    };
     Problem::client(Kind::SlugTaken, format!("the slug `{slug}` is taken"))
+        .at(Fault::at(pointer, "this slug is taken"))
 }
 
 /// It is not the version that `If-Match` names.

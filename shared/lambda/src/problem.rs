@@ -186,6 +186,13 @@ impl Problem {
         Self { detail: Some(detail.into()), ..Self::of(kind) }
     }
 
+    /// The problem with the place in the request that it is about.
+    #[must_use]
+    pub fn at(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
     /// Everything that is wrong with a request, at once.
     pub fn invalid(faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
