@@ -10,7 +10,7 @@ use lambda::{
     Body, Boot, HeaderValue, Kind, Method, Problem, Request, RequestExt, Response, StatusCode,
     header,
 };
-use percent_encoding::{CONTROLS, utf8_percent_encode};
+use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// It needs nothing.
 #[derive(Debug, Clone)]
@@ -33,7 +33,8 @@ pub async fn handle(_app: App, request: Request) -> Result<Response<Body>, Probl
 /// The slug of a path that is one segment and a slash. More segments than one must never match:
 /// `//evil.example/` without its last slash would be another site's address.
 fn without_slash(path: &str) -> Option<Slug> {
-    Slug::of_path(path.strip_prefix('/')?.strip_suffix('/')?).ok()
+    let segment = path.strip_prefix('/')?.strip_suffix('/')?;
+    Slug::of_path(&percent_decode_str(segment).decode_utf8().ok()?).ok()
 }
 
 fn to_slug(slug: &Slug, query: Option<&str>) -> Result<Response<Body>, Problem> {
