@@ -8,8 +8,9 @@ use lambda::input::IfMatch;
 use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, auth};
 use store::{DeleteError, LinkStore};
 
-/// How often a link is deleted anew that somebody else edited meanwhile.
-const TRIES: usize = 5;
+/// How often a link is deleted anew that somebody else edited meanwhile. Each time that one loses,
+/// another one has won: so it prevails over nine edits at once.
+const TRIES: usize = 10;
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
