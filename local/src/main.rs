@@ -1,2 +1,7 @@
-//! Stub.
-fn main() {}
+//! The platform on one machine: `cargo run -p local`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    local::main()
+}

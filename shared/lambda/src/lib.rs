@@ -18,6 +18,7 @@ mod problem;
 mod serve;
 
 pub use after::{After, ClickSend};
+pub use aws::config as aws_config;
 pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 pub use batch::{Failed, Message};
 pub use boot::Boot;

@@ -29,11 +29,15 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// milliseconds; a second means a lost packet or a dead connection.
 const ATTEMPT_SECONDS: u64 = 2;
 
+/// A call with all its retries: short of a function's shortest timeout (5 s), so that there is
+/// still time to do something about it.
+const OPERATION_SECONDS: u64 = 3;
+
 /// Connecting takes a round trip or two inside a region.
 const CONNECT_SECONDS: u64 = 1;
 
 /// The configuration that every client is made from.
-pub(crate) fn config(env: &Env) -> Result<SdkConfig, EnvError> {
+pub fn config(env: &Env) -> Result<SdkConfig, EnvError> {
     let credentials = Credentials::new(
         env.required("AWS_ACCESS_KEY_ID")?,
         env.required("AWS_SECRET_ACCESS_KEY")?,
@@ -52,6 +56,7 @@ pub(crate) fn config(env: &Env) -> Result<SdkConfig, EnvError> {
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
                 .operation_attempt_timeout(Duration::from_secs(ATTEMPT_SECONDS))
+                .operation_timeout(Duration::from_secs(OPERATION_SECONDS))
                 .build(),
         );
     // An emulator's address; unset in AWS.

@@ -1,0 +1,277 @@
+//! The command line.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use domain::{Origins, Slug};
+use lambda::{Clock, Env, Random};
+use store::{AccountStore, Found, LinkStore};
+use tracing_subscriber::EnvFilter;
+
+use crate::data::Ready;
+use crate::platform::{Data, Options, Platform};
+use crate::settings::{self, TABLES};
+use crate::stores::{self, Access};
+use crate::{demo, verify};
+
+/// Logs where `RUST_LOG` says nothing: what happens, but not each request.
+const LOGS: &str = "info,lambda=warn";
+
+/// What the operator may set besides the flags.
+const SETTINGS: &str = "\
+Settings of the functions are taken from the environment: ORIGINS, BLOCKED_HOSTS,
+CACHE_TTL_SECONDS, STALE_IF_ERROR_SECONDS, CLICK_RETENTION_DAYS. RUST_LOG sets what is logged
+(`RUST_LOG=info` shows each request).";
+
+/// Signpost in one process: short links, and exact counts of who followed them.
+///
+/// Without a command it serves: the API and the links on one port; DynamoDB, SQS and S3 for AWS
+/// tools on another.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = SETTINGS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+struct Flags {
+    /// Port on 127.0.0.1; 0 is any that is free
+    #[arg(long, global = true, default_value_t = 8000)]
+    port: u16,
+    /// Where the data is
+    #[arg(long, global = true, value_name = "DIR", default_value = ".signpost")]
+    data_dir: PathBuf,
+    /// Keep everything in memory, and nothing after the end
+    #[arg(long, global = true, conflicts_with = "data_dir")]
+    ephemeral: bool,
+    /// When ready, say how to reach it in one line of JSON on stdout
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (this is what happens without a command)
+    Serve,
+    /// Load a sample data set: 50 links, and 20,000 clicks of the last 80 days
+    Demo,
+    /// Recount all clicks and compare them with the counts; 1 if they differ
+    Verify,
+}
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter(filter)
+        .with_target(false)
+        .init();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // The stores have threads of their own; more workers than this only compete with them.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(2, 4))
+        .enable_all()
+        .build()
+        .context("starting the threads")?;
+    let Cli { command, flags } = cli;
+    let code = runtime.block_on(async {
+        match command {
+            None | Some(Command::Serve) => Box::pin(serve(flags)).await,
+            Some(Command::Demo) => Box::pin(load_demo(flags)).await,
+            Some(Command::Verify) => Box::pin(run_verify(flags)).await,
+        }
+    });
+    // A request that was cut off may still hold a thread; nobody waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(flags: Flags) -> anyhow::Result<ExitCode> {
+    let mut interrupted = Box::pin(interruption()?);
+    let data = if flags.ephemeral { Data::Memory } else { Data::Directory(flags.data_dir) };
+    let options = Options { port: flags.port, env: Env::process(), ..Options::new(data) };
+    let platform = tokio::select! {
+        started = Box::pin(Platform::start(options)) => started?,
+        () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+    };
+    if flags.json {
+        print(&serde_json::to_string(platform.ready())?)?;
+    } else {
+        print(&welcome(&platform).await?)?;
+    }
+    interrupted.await;
+    tracing::info!("stopping");
+    // Who asks twice does not want to wait.
+    let again = interruption()?;
+    tokio::select! {
+        () = platform.stop() => Ok(ExitCode::SUCCESS),
+        () = again => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn load_demo(flags: Flags) -> anyhow::Result<ExitCode> {
+    if flags.ephemeral {
+        bail!("data in memory is gone with the command; give a directory by `--data-dir`");
+    }
+    let env = Env::process();
+    let access = Access::to(&flags.data_dir).await?;
+    let (clock, random) = (Clock::system(), Random::system());
+    let (ready, origins) = match &access {
+        Access::Shared { running, .. } => (Some(&running.ready), running.origins.clone()),
+        Access::Own { data, .. } => {
+            let accounts = AccountStore::new(&access.aws(), TABLES.accounts);
+            stores::api_key(&accounts, Some(data), &clock, &random).await?;
+            let set = settings::origins(&env);
+            (None, set.map_or_else(|| data.origin(flags.port), Ok)?)
+        }
+    };
+    let origins = Origins::parse(&origins)?;
+    let retention = settings::retention(&env)?;
+    let begin = std::time::Instant::now();
+    let loaded = demo::load(&access.aws(), &origins, clock.now(), retention).await?;
+    let mut text = match (loaded.links, loaded.clicks) {
+        (0, 0) => "The sample data is there already; nothing was added.\n".to_owned(),
+        (links, clicks) => {
+            let seconds = begin.elapsed().as_secs_f32();
+            format!("Loaded {links} links and {clicks} clicks in {seconds:.1} s.\n")
+        }
+    };
+    text.push('\n');
+    match ready {
+        Some(Ready { url, api_key, .. }) => text.push_str(&format!(
+            "List them:\n  {}\n\
+             And the counts of one of them, by its id:\n  {}\n",
+            api(url, api_key, "links?tag=demo&limit=3"),
+            api(url, api_key, "links/<id>/stats?interval=day"),
+        )),
+        None => text.push_str("Start the server to see them: `cargo run -p local`\n"),
+    }
+    text.push_str("Recount them all: `cargo run -p local -- verify`");
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_verify(flags: Flags) -> anyhow::Result<ExitCode> {
+    if flags.ephemeral {
+        bail!("data in memory is another process's; give a directory by `--data-dir`");
+    }
+    if !flags.data_dir.join("lock").exists() {
+        bail!("there is no data in `{}`", flags.data_dir.display());
+    }
+    let access = Access::to(&flags.data_dir).await?;
+    let retention = settings::retention(&Env::process())?;
+    let report = verify::verify(&access.aws(), Clock::system().now(), retention).await?;
+    print(&report.to_string())?;
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a person sees first.
+async fn welcome(platform: &Platform) -> anyhow::Result<String> {
+    let Ready { url, api_key, aws_endpoint, data_dir } = platform.ready();
+    let data = match data_dir {
+        Some(path) => shown(path),
+        None => "in memory, gone with this process".to_owned(),
+    };
+    let slug = free_slug(platform).await?;
+    let mut text = format!(
+        "Signpost is ready.\n\
+         \n\
+         \x20 API and links  {url}\n\
+         \x20 API key        {api_key}\n\
+         \x20 For AWS tools  {aws_endpoint}\n\
+         \x20 Data           {data}\n\
+         \n\
+         Make a link, follow it, and see it counted:\n\
+         \n\
+         \x20 {} -H 'Content-Type: application/json' -d '{{\"url\": \"https://example.com/\", \"slug\": \"{slug}\"}}'\n\
+         \x20 curl -i {url}/{slug}\n\
+         \x20 {}\n\
+         \n\
+         Sample data: `cargo run -p local -- demo`. Proof that the counts are the recorded clicks:\n\
+         `cargo run -p local -- verify`. Ctrl-C stops it.\n",
+        api(url, api_key, "links"),
+        api(url, api_key, &format!("links?q={slug}")),
+    );
+    let origins = platform.origins();
+    if !origins.split(',').any(|origin| origin.trim() == url) {
+        text.push_str(&format!(
+            "\nShort links are written as {}, as on the first start or by ORIGINS; their slugs \
+             work here, too.\n",
+            origins.split(',').next().unwrap_or_default(),
+        ));
+    }
+    Ok(text)
+}
+
+/// A slug for the first line to try, which must work on the hundredth start, too.
+async fn free_slug(platform: &Platform) -> anyhow::Result<String> {
+    let links = LinkStore::new(&platform.aws(), TABLES.links);
+    let origins = Origins::parse(platform.origins())?;
+    let mut slug = "hello".to_owned();
+    for number in 2..100 {
+        let found = links.follow(origins.default_domain(), &Slug::parse(&slug)?).await?;
+        // One that was deleted may be used again.
+        if matches!(found, Found::Nothing | Found::Deleted) {
+            break;
+        }
+        slug = format!("hello-{number}");
+    }
+    Ok(slug)
+}
+
+fn api(url: &str, key: &str, path: &str) -> String {
+    format!("curl '{url}/api/v1/{path}' -H 'Authorization: Bearer {key}'")
+}
+
+/// A path as a person would type it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let near = here.and_then(|here| path.strip_prefix(here).ok());
+    near.unwrap_or(path).display().to_string()
+}
+
+/// Stdout is what was asked for; logs are on stderr.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).context("writing to stdout")
+}
+
+/// Done when somebody wants the process to end: Ctrl-C, or a service manager.
+#[cfg(unix)]
+fn interruption() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Done when somebody wants the process to end.
+#[cfg(not(unix))]
+fn interruption() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,279 @@
+//! What API Gateway is in the cloud: HTTP in, an event for a function, its answer out as HTTP.
+//!
+//! The events are those of an HTTP API with payload format 2.0, byte for byte what the functions
+//! get in the cloud; `events/README.md` tells what is easily got wrong about them. This process is
+//! also the single-box deployment, so the way of a redirect through here is kept short: an event
+//! is written straight into its buffer, and nothing is copied that is not changed.
+
+mod answer;
+mod authorizer;
+mod body;
+mod event;
+mod ids;
+mod routes;
+mod server;
+mod stall;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use lambda::{Clock, Function, Invocation, Random};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use self::authorizer::{Authorizer, Verdict};
+use self::body::Bodies;
+use self::event::Call;
+use self::ids::Ids;
+use self::routes::Routes;
+use crate::contract::Contract;
+use crate::registry::{AUTHORIZER, Registry};
+
+pub(crate) use self::server::serve;
+
+/// The longest that API Gateway waits for a function.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many invocations run at once: the default of an AWS account.
+const MAX_INVOCATIONS: u32 = 1000;
+
+/// The gateway of one platform.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    routes: Routes,
+    authorizer: Authorizer,
+    bodies: Bodies,
+    ids: Ids,
+    clock: Clock,
+    port: u16,
+    /// A permit for each invocation that runs.
+    invocations: Arc<Semaphore>,
+}
+
+/// Why the gateway answers by itself, without a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is not HTTP as it should be.
+    BadRequest,
+    /// A secured route without credentials.
+    Unauthorized,
+    /// The authorizer says no.
+    Forbidden,
+    /// The body did not come in time.
+    Timeout,
+    /// The body is above API Gateway's limit.
+    TooLarge,
+    /// A function failed.
+    Internal,
+    /// A function took too long, or too many run.
+    Unavailable,
+}
+
+impl Refusal {
+    fn response(self) -> Response<Full<Bytes>> {
+        // The texts are API Gateway's own.
+        let (status, body, keep) = match self {
+            Self::BadRequest => (400, r#"{"message":"Bad Request"}"#, false),
+            Self::Unauthorized => (401, r#"{"message":"Unauthorized"}"#, true),
+            Self::Forbidden => (403, r#"{"message":"Forbidden"}"#, true),
+            Self::Timeout => (408, r#"{"message":"Request Timeout"}"#, false),
+            Self::TooLarge => (413, r#"{"message":"Request Entity Too Large"}"#, false),
+            Self::Internal => (500, r#"{"message":"Internal Server Error"}"#, true),
+            Self::Unavailable => (503, r#"{"message":"Service Unavailable"}"#, true),
+        };
+        let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if !keep {
+            // What follows on this connection may be the rest of the bad request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        contract: &Contract,
+        functions: &Registry,
+        clock: Clock,
+        random: &Random,
+        port: u16,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            routes: Routes::new(contract, functions)?,
+            authorizer: Authorizer::new(functions.get(AUTHORIZER)?.clone(), clock.clone()),
+            bodies: Bodies::default(),
+            ids: Ids::new(random),
+            clock,
+            port,
+            invocations: Arc::new(Semaphore::new(MAX_INVOCATIONS as usize)),
+        })
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        source: IpAddr,
+    ) -> Response<Full<Bytes>> {
+        let id = self.ids.gateway();
+        let answered = self.try_answer(request, source, &id).await;
+        let mut response = answered.unwrap_or_else(Refusal::response);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("apigw-requestid", id);
+        }
+        response
+    }
+
+    async fn try_answer(
+        &self,
+        request: Request<Incoming>,
+        source: IpAddr,
+        id: &str,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let (parts, body) = request.into_parts();
+        let host = host(&parts)?;
+        let raw_path = parts.uri.path();
+        // `OPTIONS *` and `CONNECT host:1` have no path.
+        if !raw_path.starts_with('/') {
+            return Err(Refusal::BadRequest);
+        }
+        let routed = routes::routed(raw_path);
+        let (route, params) = self.routes.find(&parts.method, &routed);
+        let mut call = Call {
+            route: &route.key,
+            path: routes::decoded(raw_path),
+            query: parts.uri.query().unwrap_or_default(),
+            params,
+            method: parts.method.as_str(),
+            version: parts.version,
+            headers: &parts.headers,
+            host: &host,
+            source,
+            port: self.port,
+            id,
+            trace_id: self.ids.trace(self.clock.now()),
+            at: self.clock.now(),
+            body_bytes: 0,
+        };
+        let context = if route.secured {
+            let credentials = parts.headers.get(header::AUTHORIZATION);
+            let credentials = credentials.map(HeaderValue::as_bytes).filter(|it| !it.is_empty());
+            let credentials = String::from_utf8_lossy(credentials.ok_or(Refusal::Unauthorized)?);
+            let verdict = self.authorize(&call, &credentials).await?;
+            match verdict {
+                Verdict::Allowed(context) => Some(context),
+                Verdict::Denied => return Err(Refusal::Forbidden),
+            }
+        } else {
+            None
+        };
+        let body = self.bodies.read(body).await?;
+        call.body_bytes = body.bytes.len();
+        let event = call.http_event(context.as_deref(), &body.bytes);
+        let answer = self.invoke(&route.function, event).await?;
+        answer::parse(&answer).map_err(|error| {
+            let function = route.function.name();
+            tracing::error!(function, %error, "`{function}` answered what is no HTTP response");
+            Refusal::Internal
+        })
+    }
+
+    async fn authorize(&self, call: &Call<'_>, credentials: &str) -> Result<Verdict, Refusal> {
+        if let Some(known) = self.authorizer.cached(credentials) {
+            return Ok(known);
+        }
+        let event = call.authorizer_event(credentials);
+        let answer = self.invoke(self.authorizer.function(), event).await?;
+        self.authorizer.decide(credentials, &answer).map_err(|error| {
+            tracing::error!(%error, "the authorizer answered what is no decision");
+            Refusal::Internal
+        })
+    }
+
+    /// Invokes a function, in a task of its own: as in the cloud it runs to its end even if the
+    /// caller hangs up or has waited too long, and a panic ends nothing else.
+    async fn invoke(&self, function: &Function, event: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let permit = Arc::clone(&self.invocations).try_acquire_owned();
+        let permit = permit.map_err(|_| Refusal::Unavailable)?;
+        let invocation =
+            Invocation { event, request_id: self.ids.invocation(), timeout: INTEGRATION_TIMEOUT };
+        let name = function.name();
+        let function = function.clone();
+        let running = tokio::spawn(async move {
+            let _permit = permit;
+            function.invoke(invocation).await
+        });
+        match timeout(INTEGRATION_TIMEOUT, running).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(error))) => {
+                tracing::error!(function = name, %error, "`{name}` failed");
+                Err(Refusal::Internal)
+            }
+            Ok(Err(_)) => {
+                tracing::error!(function = name, "`{name}` panicked");
+                Err(Refusal::Internal)
+            }
+            Err(_) => {
+                tracing::error!(function = name, "`{name}` took more than 30 s");
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+
+    /// Done when no invocation runs any more, and none can begin.
+    pub(crate) async fn idle(&self) {
+        if let Ok(all) = self.invocations.acquire_many(MAX_INVOCATIONS).await {
+            all.forget();
+        }
+    }
+}
+
+/// The host that was asked. It goes into events and from there into URIs, so it must be one.
+fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+    // A request to a proxy names it in the first line, which wins over the header.
+    if let Some(authority) = parts.uri.authority() {
+        return sound(authority.as_str()).ok_or(Refusal::BadRequest).map(Cow::Borrowed);
+    }
+    let mut all = parts.headers.get_all(HOST).iter();
+    let (Some(host), None) = (all.next(), all.next()) else { return Err(Refusal::BadRequest) };
+    host.to_str().ok().and_then(sound).ok_or(Refusal::BadRequest).map(Cow::Borrowed)
+}
+
+/// A host and port, without a user; names have at most 253 characters.
+fn sound(host: &str) -> Option<&str> {
+    let fits = !host.is_empty() && host.len() <= 260 && !host.contains('@');
+    (fits && host.parse::<Authority>().is_ok()).then_some(host)
+}
+
+/// What is between two machines, and not between the caller and the function.
+fn is_hop_by_hop(name: &header::HeaderName) -> bool {
+    const ALL: [header::HeaderName; 6] = [
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    ALL.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// All values of a header as one, as API Gateway joins them.
+fn joined<'a>(headers: &'a HeaderMap, name: &header::HeaderName, by: &str) -> Cow<'a, str> {
+    let mut all = headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes()));
+    let first = all.next().unwrap_or_default();
+    all.fold(first, |joined, next| Cow::Owned(format!("{joined}{by}{next}")))
+}

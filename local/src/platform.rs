@@ -1,0 +1,233 @@
+//! The platform: everything that runs, from its start to its end.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use aws_types::SdkConfig;
+use embedded::Embedded;
+use lambda::{Boot, Clock, Env, Random};
+use store::AccountStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::contract::Contract;
+use crate::data::{DataDir, Ready, Running, origin_at};
+use crate::gateway::{self, Gateway};
+use crate::registry::Registry;
+use crate::settings::{self, CLICKS_QUEUE, TABLES};
+use crate::sources::{BATCHES, Source, Stop, sweep};
+use crate::stores;
+
+/// How long stopping may take. What is cut off then was not acknowledged: it is done again.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// In a directory, which is made if it is missing. It survives the process, however it ends.
+    Directory(PathBuf),
+    /// In memory, gone with the process.
+    Memory,
+}
+
+/// What stands between the AWS clients and the stores.
+type Between = Box<dyn FnOnce(SdkConfig) -> SdkConfig + Send>;
+
+/// How a platform is started.
+#[expect(missing_debug_implementations, reason = "`between` is a function")]
+pub struct Options {
+    /// On the loopback; 0 is any that is free.
+    pub port: u16,
+    /// Where the data is.
+    pub data: Data,
+    /// What the operator sets: `ORIGINS` and other settings of the functions.
+    pub env: Env,
+    /// The time.
+    pub clock: Clock,
+    /// Random bits.
+    pub random: Random,
+    /// Whether queues are polled. If not, [`Platform::work_off`] does it, step by step.
+    pub poll: bool,
+    /// For tests: what counts or breaks the calls of functions and event sources.
+    pub between: Option<Between>,
+}
+
+impl Options {
+    /// As the command `local` starts it, without its flags.
+    pub fn new(data: Data) -> Self {
+        Self {
+            port: 0,
+            data,
+            env: Env::fixed([]),
+            clock: Clock::system(),
+            random: Random::system(),
+            poll: true,
+            between: None,
+        }
+    }
+}
+
+/// A platform that runs until it is stopped.
+#[derive(Debug)]
+pub struct Platform {
+    ready: Ready,
+    origins: String,
+    sources: Vec<Source>,
+    stop: watch::Sender<bool>,
+    running: JoinSet<()>,
+    stores: Embedded,
+    /// Last, so that nobody takes the directory while the stores are open.
+    data: Option<DataDir>,
+}
+
+impl Platform {
+    /// Starts it; when this returns, it answers.
+    ///
+    /// # Errors
+    ///
+    /// If the port or the directory is in use, or a setting or a file is not as it should be.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let contract = Contract::read()?;
+        let data = match &options.data {
+            Data::Directory(path) => Some(DataDir::take(path)?),
+            Data::Memory => None,
+        };
+        // Before the functions are loaded: they are told the port.
+        let listener = bind(options.port).await?;
+        let aws_listener = bind(0).await?;
+        let port = listener.local_addr()?.port();
+        let stores = match &data {
+            Some(data) => Embedded::open(data.path())?,
+            None => Embedded::in_memory()?,
+        };
+        // Nobody else has the directory, so nobody works on what was received before.
+        let released = stores.release_in_flight().await?;
+        if 0 < released {
+            tracing::info!(released, "{released} messages were in work, and are delivered again");
+        }
+        let queues = stores::set_up(&stores.sdk_config(), &contract).await?;
+        let accounts = AccountStore::new(&stores.sdk_config(), TABLES.accounts);
+        let key =
+            stores::api_key(&accounts, data.as_ref(), &options.clock, &options.random).await?;
+
+        let origins = match (settings::origins(&options.env), &data) {
+            (Some(set), _) => set,
+            (None, Some(data)) => data.origin(port)?,
+            (None, None) => origin_at(port),
+        };
+        let queue_url = |name: &str| {
+            queues.get(name).with_context(|| format!("`workers.yaml` has no queue `{name}`"))
+        };
+        let env = settings::of_functions(&options.env, &origins, queue_url(CLICKS_QUEUE)?);
+        let aws = match options.between {
+            Some(between) => between(stores.sdk_config()),
+            None => stores.sdk_config(),
+        };
+        let functions = Registry::load(|name| Boot {
+            name,
+            env: env.clone(),
+            aws: aws.clone(),
+            clock: options.clock.clone(),
+            random: options.random.clone(),
+        })
+        .await?;
+        functions.check(&contract)?;
+
+        let mut sources = Vec::new();
+        for (name, worker) in &contract.workers {
+            let Some(queue) = contract.queues.get(&worker.queue) else {
+                bail!("`workers.yaml` has no queue `{}`", worker.queue)
+            };
+            sources.push(Source::new(
+                aws_sdk_sqs::Client::new(&aws),
+                queue_url(&worker.queue)?,
+                queue,
+                worker,
+                functions.get(name)?.clone(),
+                options.random.clone(),
+            ));
+        }
+        let gateway = Gateway::new(&contract, &functions, options.clock, &options.random, port)?;
+
+        let ready = Ready {
+            url: origin_at(port),
+            api_key: key.reveal(),
+            aws_endpoint: format!("http://{}", aws_listener.local_addr()?),
+            data_dir: data.as_ref().map(|data| data.path().to_owned()),
+        };
+        let (sender, stop) = Stop::new();
+        let mut running = JoinSet::new();
+        let mut end = stop.clone();
+        running.spawn(async move {
+            gateway::serve(Arc::new(gateway), listener, end.given()).await;
+        });
+        let (mut end, served) = (stop.clone(), stores.clone());
+        running.spawn(async move { served.serve(aws_listener, end.given()).await });
+        running.spawn(sweep(stores.clone(), stop.clone()));
+        if options.poll {
+            for source in sources.iter().flat_map(|source| std::iter::repeat_n(source, BATCHES)) {
+                running.spawn(source.clone().run(stop.clone()));
+            }
+        }
+        if let Some(data) = &data {
+            data.remember_running(&Running { ready: ready.clone(), origins: origins.clone() })?;
+        }
+        Ok(Self { ready, origins, sources, stop: sender, running, stores, data })
+    }
+
+    /// How to reach it.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The origins of its links; the first is the default.
+    pub fn origins(&self) -> &str {
+        &self.origins
+    }
+
+    /// For SDK clients of its stores, past whatever stands between these and the functions.
+    pub fn aws(&self) -> SdkConfig {
+        self.stores.sdk_config()
+    }
+
+    /// Lets the workers work off what is visible in their queues.
+    ///
+    /// # Errors
+    ///
+    /// If a worker fails as a whole; messages that failed alone are no error.
+    pub async fn work_off(&self) -> anyhow::Result<()> {
+        for source in &self.sources {
+            source.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// Stops it: nothing new begins, what has begun is finished.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("not everything ended in time");
+            self.running.shutdown().await;
+        }
+        if let Some(data) = &self.data {
+            data.forget_running();
+        }
+    }
+}
+
+async fn bind(port: u16) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!("port {port} is in use by another program; choose one with `--port`")
+        }
+        Err(error) => Err(error).with_context(|| format!("listening on port {port}")),
+    }
+}

@@ -1,0 +1,90 @@
+//! All functions, by name: the one place that knows every one of them.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use anyhow::{Context, bail};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join_all};
+use lambda::{Boot, Function};
+
+use crate::contract::Contract;
+
+/// The authorizer that stands before all secured routes.
+pub(crate) const AUTHORIZER: &str = "authorize";
+
+/// Functions that have been loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry(HashMap<&'static str, Function>);
+
+type Loading<E> = BoxFuture<'static, Result<Function, E>>;
+
+impl Registry {
+    /// Loads all functions; `boot` says with what.
+    pub(crate) async fn load(boot: impl Fn(&'static str) -> Boot) -> anyhow::Result<Self> {
+        /// An HTTP function, whose crate is named as it is.
+        macro_rules! http {
+            ($name:literal, $function:ident) => {
+                named($name, |name| {
+                    Function::http(boot(name), $function::load, $function::handle).boxed()
+                })
+            };
+        }
+        let functions = [
+            named(AUTHORIZER, |name| {
+                Function::authorizer(boot(name), authorize::load, authorize::handle).boxed()
+            }),
+            http!("create-link", create_link),
+            http!("delete-link", delete_link),
+            http!("get-link", get_link),
+            http!("health", health),
+            http!("link-stats", link_stats),
+            http!("list-clicks", list_clicks),
+            http!("list-links", list_links),
+            http!("not-found", not_found),
+            named("record-clicks", |name| {
+                Function::sqs(boot(name), record_clicks::load, record_clicks::handle).boxed()
+            }),
+            named("redirect", |name| {
+                let then = redirect::send_click;
+                Function::http_then(boot(name), redirect::load, redirect::handle, then).boxed()
+            }),
+            http!("update-link", update_link),
+        ];
+        Ok(Self::of(try_join_all(functions).await?))
+    }
+
+    /// These functions.
+    pub(crate) fn of(functions: impl IntoIterator<Item = Function>) -> Self {
+        Self(functions.into_iter().map(|function| (function.name(), function)).collect())
+    }
+
+    /// The function of this name.
+    pub(crate) fn get(&self, name: &str) -> anyhow::Result<&Function> {
+        self.0.get(name).with_context(|| format!("there is no function `{name}`"))
+    }
+
+    /// Whether everything that the contract names is there.
+    pub(crate) fn check(&self, contract: &Contract) -> anyhow::Result<()> {
+        for (name, file) in contract.functions().chain([(AUTHORIZER, "the gateway")]) {
+            if !self.0.contains_key(name) {
+                bail!(
+                    "{file} names the function `{name}`, which `local/src/registry.rs` does not list"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads one function; an error says whose it is.
+fn named<E>(
+    name: &'static str,
+    load: impl FnOnce(&'static str) -> Loading<E>,
+) -> BoxFuture<'static, anyhow::Result<Function>>
+where
+    E: std::error::Error + fmt::Debug + Send + Sync + 'static,
+{
+    let loading = load(name);
+    async move { loading.await.with_context(|| format!("loading the function `{name}`")) }.boxed()
+}

@@ -1,0 +1,49 @@
+//! What every function is told: the one list of settings.
+//!
+//! In the cloud Terraform makes it. No function knows where it runs.
+
+use domain::Retention;
+use lambda::{Env, EnvError};
+use store::Tables;
+
+/// The tables.
+pub(crate) const TABLES: Tables<'static> =
+    Tables { links: "links", clicks: "clicks", accounts: "accounts" };
+
+/// The bucket of raw clicks.
+pub(crate) const RAW_BUCKET: &str = "raw-clicks";
+
+/// The queue of clicks, by its key in `workers.yaml`.
+pub(crate) const CLICKS_QUEUE: &str = "clicks";
+
+/// What the operator may set in the environment of this process, as in the cloud.
+const PASSED_THROUGH: [&str; 4] =
+    ["BLOCKED_HOSTS", "CACHE_TTL_SECONDS", "CLICK_RETENTION_DAYS", "STALE_IF_ERROR_SECONDS"];
+
+/// The settings for all functions. Each reads its own; in the cloud it would get no others.
+pub(crate) fn of_functions(process: &Env, origins: &str, clicks_queue_url: &str) -> Env {
+    let fixed = [
+        ("LINKS_TABLE", TABLES.links),
+        ("CLICKS_TABLE", TABLES.clicks),
+        ("ACCOUNTS_TABLE", TABLES.accounts),
+        ("CLICKS_QUEUE_URL", clicks_queue_url),
+        ("RAW_BUCKET", RAW_BUCKET),
+        ("ORIGINS", origins),
+        // There is nobody here who would keep the process awake after the answer.
+        ("CLICK_SEND", "before"),
+    ];
+    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+    let passed =
+        PASSED_THROUGH.into_iter().filter_map(|name| Some((name, process.optional(name)?)));
+    Env::fixed(fixed.into_iter().chain(passed))
+}
+
+/// The origins that the operator has set; then they hold, and nothing is remembered.
+pub(crate) fn origins(process: &Env) -> Option<String> {
+    process.optional("ORIGINS")
+}
+
+/// For how long clicks are kept.
+pub(crate) fn retention(process: &Env) -> Result<Retention, EnvError> {
+    process.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)
+}

@@ -1,0 +1,108 @@
+//! `verify`: recounts the clicks of all links, and compares them with the counts.
+
+use std::fmt;
+
+use aws_types::SdkConfig;
+use domain::rollup::Counts;
+use domain::{Retention, WorkspaceId};
+use jiff::Timestamp;
+use store::ledger::{Period, Verification};
+use store::{AccountStore, LedgerStore, LinkStore};
+
+use crate::settings::TABLES;
+
+/// What was found, by workspace.
+#[derive(Debug)]
+pub(crate) struct Report {
+    workspaces: Vec<(WorkspaceId, usize, Verification)>,
+}
+
+/// Verifies everything.
+pub(crate) async fn verify(
+    aws: &SdkConfig,
+    now: Timestamp,
+    retention: Retention,
+) -> anyhow::Result<Report> {
+    let links = LinkStore::new(aws, TABLES.links);
+    let ledger = LedgerStore::new(aws, TABLES.clicks, TABLES.links);
+    let mut workspaces = Vec::new();
+    for workspace in AccountStore::new(aws, TABLES.accounts).workspaces().await? {
+        let ids = links.every_id(workspace).await?;
+        let found = ledger.verify_workspace(workspace, &ids, now, retention).await?;
+        workspaces.push((workspace, ids.len(), found));
+    }
+    Ok(Report { workspaces })
+}
+
+impl Report {
+    /// Whether all counts are what was recorded.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.workspaces.iter().all(|(_, _, found)| found.is_clean())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["workspace", "links", "clicks", "subjects", "differences", "unsettled"];
+        let [workspace, links, clicks, subjects, differences, unsettled] = head;
+        writeln!(
+            f,
+            "{workspace:30} {links:>9} {clicks:>12} {subjects:>9} {differences:>12} {unsettled:>10}"
+        )?;
+        for (workspace, links, found) in &self.workspaces {
+            let (clicks, subjects) = (found.clicks, found.subjects);
+            let (differences, unsettled) = (found.differences.len(), found.unsettled.len());
+            writeln!(
+                f,
+                "{:30} {links:>9} {clicks:>12} {subjects:>9} {differences:>12} {unsettled:>10}",
+                workspace.to_string()
+            )?;
+        }
+        for (_, _, found) in &self.workspaces {
+            for it in &found.differences {
+                let (subject, when) = (it.subject, period(it.period));
+                let by = match it.period {
+                    Period::AllTime => "the days add up to",
+                    Period::Day(_) => "the recorded clicks are",
+                };
+                let (counted, says) = (it.expected.counts, it.found.counts);
+                if counted == says {
+                    writeln!(
+                        f,
+                        "difference: `{subject}` {when}: the hours are not those of the clicks"
+                    )?;
+                } else {
+                    let (counted, says) = (shown(counted), shown(says));
+                    writeln!(
+                        f,
+                        "difference: `{subject}` {when}: {by} {counted}, the count says {says}"
+                    )?;
+                }
+            }
+            for (subject, at) in &found.unsettled {
+                let when = period(*at);
+                writeln!(
+                    f,
+                    "unsettled: `{subject}` {when}: it changed each time it was looked at"
+                )?;
+            }
+        }
+        f.write_str(if self.is_clean() {
+            "Every count is the number of recorded clicks."
+        } else {
+            "The ledger does not add up."
+        })
+    }
+}
+
+fn shown(counts: Counts) -> String {
+    format!("{} human and {} bot", counts.human, counts.bot)
+}
+
+fn period(period: Period) -> String {
+    match period {
+        Period::AllTime => "of all time".to_owned(),
+        // The date of its first moment.
+        Period::Day(day) => format!("on {}", day.start().strftime("%F")),
+    }
+}
