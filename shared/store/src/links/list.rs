@@ -77,6 +77,8 @@ impl Cursor {
             && cursor.slug.is_some() == filter.prefix.is_some()
             && cursor.domain.is_some() == filter.is_of_slugs()
             && cursor.slug.as_ref().is_none_or(|slug| Slug::of_path(slug).is_ok())
+            // DynamoDB refuses to begin at a place outside of what it is asked for.
+            && cursor.slug.iter().zip(&filter.prefix).all(|(slug, prefix)| slug.starts_with(prefix))
             // What DynamoDB would not take as a key is no place.
             && cursor.domain.as_ref().is_none_or(|name| (1..=255).contains(&name.len()))
             && LinkId::parse(&cursor.link).is_ok();
