@@ -14,6 +14,7 @@
 //! contention such a row is split into shards, which anybody can sum up (`shards`). What a
 //! rollup is, and that it can be merged in any order, is [`domain::rollup`].
 
+mod batch;
 mod dice;
 mod pack;
 mod read;

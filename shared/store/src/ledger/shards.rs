@@ -23,7 +23,8 @@ use crate::keys::{self, Key};
 use crate::row::{BadRow, FORMAT, Item, Read, Value};
 use crate::unavailable::Unavailable;
 
-/// The most shards. A transaction of 90 clicks every 20 ms on each is 250,000 clicks a second.
+/// The most shards: several for each batch that may run at the same time (`workers.yaml`), so that
+/// two of them seldom pick the same.
 pub const MAX_SHARDS: u8 = 64;
 
 /// So often is tried to change a link's rows while somebody else changes them.
