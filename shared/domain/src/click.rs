@@ -32,6 +32,9 @@ pub struct Click {
 }
 
 impl Click {
+    /// The most shards that a link's clicks can be spread over.
+    pub const MAX_SHARDS: u8 = 64;
+
     /// The shard of a click among `count`: the same for the same click and count.
     pub fn shard_of(id: ClickId, count: u16) -> u16 {
         use sha2::{Digest, Sha256};

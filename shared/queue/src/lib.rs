@@ -48,6 +48,9 @@ pub enum MessageError {
     /// One of its ids is none.
     #[error("the field `{0}` is no id")]
     Id(&'static str),
+    /// It belongs to a partition that nobody reads.
+    #[error("the shard {0} does not exist")]
+    Shard(u16),
 }
 
 impl From<&Click> for ClickMessage {
@@ -73,6 +76,9 @@ impl TryFrom<ClickMessage> for Click {
     fn try_from(message: ClickMessage) -> Result<Self, MessageError> {
         if message.v != VERSION {
             return Err(MessageError::Version(message.v));
+        }
+        if u16::from(Self::MAX_SHARDS) <= message.shard {
+            return Err(MessageError::Shard(message.shard));
         }
         Ok(Self {
             id: ClickId::parse(&message.id).map_err(|_| MessageError::Id("id"))?,
@@ -161,6 +167,8 @@ mod tests {
     fn unknown_versions_and_bad_ids_are_no_clicks() {
         let newer = ClickMessage { v: 2, ..message() };
         assert_eq!(Click::try_from(newer), Err(MessageError::Version(2)));
+        let far = ClickMessage { shard: 64, ..message() };
+        assert_eq!(Click::try_from(far), Err(MessageError::Shard(64)));
         let bad = ClickMessage { link: "lnk_1".to_owned(), ..message() };
         assert_eq!(Click::try_from(bad), Err(MessageError::Id("link")));
     }

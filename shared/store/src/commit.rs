@@ -1,22 +1,18 @@
 //! Transactions of a few rows that belong together.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
+use crate::dice::Dice;
 use crate::keys::Key;
 use crate::row::Item;
 use crate::unavailable::Cause;
 
 /// How often a transaction is tried that met another one at the same row.
 const TRIES: u32 = 8;
-
-/// The first pause between two tries; it doubles.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why nothing was written.
 #[derive(Debug)]
@@ -69,7 +65,8 @@ pub(crate) async fn commit(
     changes: Vec<Change>,
 ) -> Result<(), CommitError> {
     let items: Vec<_> = changes.into_iter().map(|change| change.into_item(table)).collect();
-    let mut pause = PAUSE;
+    // Those who met shall not meet again: their pauses differ as their addresses do.
+    let mut dice = Dice::named(items.as_ptr().addr());
     for attempt in 1.. {
         let call = client.transact_write_items().set_transact_items(Some(items.clone()));
         let Err(error) = call.send().await else { return Ok(()) };
@@ -87,19 +84,9 @@ pub(crate) async fn commit(
         if !conflict || attempt == TRIES {
             return Err(CommitError::Unavailable(Box::new(error)));
         }
-        // What the other one was doing takes a few milliseconds. Pauses of different lengths,
-        // or two that met would meet again.
-        tokio::time::sleep(pause.mul_f64(jitter(&items, attempt))).await;
-        pause *= 2;
+        tokio::time::sleep(dice.pause(attempt)).await;
     }
     Ok(())
-}
-
-/// Between a half and one and a half, by chance enough: two transactions are at two addresses.
-fn jitter(items: &[TransactWriteItem], attempt: u32) -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    let hash = RandomState::new().hash_one((items.as_ptr().addr(), attempt));
-    0.5 + f64::from(u16::try_from(hash % 1000).unwrap_or(0)) / 1000.0
 }
 
 fn failed_conditions(reasons: &[CancellationReason]) -> Vec<(usize, Option<Item>)> {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod commit;
+mod dice;
 mod keys;
 pub mod ledger;
 mod links;

@@ -19,7 +19,6 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::Day;
 use domain::rollup::Rollup;
 
-use super::dice::Dice;
 use super::pack::{Limits, Parcel, pack};
 use super::read::ReadError;
 use super::record::{NewClick, Outcome, RecordError, Recording};
@@ -28,6 +27,7 @@ use super::rows::{self, Cell};
 use super::subject::Subject;
 use super::transact::{Answer, Verdict};
 use super::{LedgerStore, shards};
+use crate::dice::Dice;
 use crate::row::Item;
 use crate::unavailable::Cause;
 

@@ -15,7 +15,6 @@
 //! rollup is, and that it can be merged in any order, is [`domain::rollup`].
 
 mod batch;
-mod dice;
 mod pack;
 mod read;
 mod record;

@@ -12,10 +12,10 @@ use domain::{ClickId, Day, LinkId};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
 use super::rows::{self, Cell, RecordedClick, RollupRow};
 use super::subject::Subject;
 use super::{LedgerStore, is_refusal};
+use crate::dice::Dice;
 use crate::keys::{self, RollupKey};
 use crate::links::CursorError;
 use crate::row::{BadRow, Item, Read};

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::rollup::Rollup;
 
-use super::dice::Dice;
 use super::read::ReadError;
 use super::rows::{Cell, RollupRow};
 use super::subject::Subject;
 use super::{LedgerStore, shards};
+use crate::dice::Dice;
 
 /// The rollup rows that were read, and which shard of each subject this batch writes to.
 ///

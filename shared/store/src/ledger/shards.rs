@@ -13,7 +13,7 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use domain::{LinkId, WorkspaceId};
+use domain::{Click, LinkId, WorkspaceId};
 
 use super::LedgerStore;
 use super::rows::{Cell, RollupRow};
@@ -25,7 +25,7 @@ use crate::unavailable::Unavailable;
 
 /// The most shards: several for each batch that may run at the same time (`workers.yaml`), so that
 /// two of them seldom pick the same.
-pub const MAX_SHARDS: u8 = 64;
+pub const MAX_SHARDS: u8 = Click::MAX_SHARDS;
 
 /// So often is tried to change a link's rows while somebody else changes them.
 const TRIES: u32 = 3;

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 /// A stream of random numbers (SplitMix64): for spreading load, not for secrets.
 #[derive(Debug, Clone)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     state: u64,
 }
 
 impl Dice {
     /// A stream that these random bits choose.
-    pub(super) fn new(random: u128) -> Self {
+    pub(crate) fn new(random: u128) -> Self {
         // Half of them are plenty.
         Self { state: u64::try_from(random >> 64).unwrap_or(0) }
     }
 
     /// The stream that belongs to a name: for pauses where nobody hands in random bits. Names here
     /// hold random ids.
-    pub(super) fn named(name: impl Hash) -> Self {
+    pub(crate) fn named(name: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         Self { state: hasher.finish() }
@@ -33,14 +33,14 @@ impl Dice {
     }
 
     /// A number below `count`; 0 when there is none.
-    pub(super) fn below(&mut self, count: u8) -> u8 {
+    pub(crate) fn below(&mut self, count: u8) -> u8 {
         u8::try_from(self.roll() % u64::from(count.max(1))).unwrap_or(0)
     }
 
     /// How long to wait before try number `tries` (from 1): anything up to a bound that doubles.
     ///
     /// The whole range and not its upper half: those who met once shall not meet again.
-    pub(super) fn pause(&mut self, tries: u32) -> Duration {
+    pub(crate) fn pause(&mut self, tries: u32) -> Duration {
         let bound = FIRST_PAUSE_MICROS << tries.saturating_sub(1).min(MAX_DOUBLINGS);
         Duration::from_micros(self.roll() % bound)
     }
