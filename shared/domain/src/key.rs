@@ -16,7 +16,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// An API key as its holder has it.
 ///
-/// `sp_` + 26 characters of id + 43 of secret (256 random bits) + 6 of checksum, all base 62. The
+/// `sp_` + 26 characters of id + 43 of secret (about 250 random bits) + 6 of checksum, all base 62. The
 /// checksum tells a mistyped key, and a string that a secret scanner found, from a real one
 /// without a read.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct KeyError;
 
 /// What is stored of a secret: its SHA-256.
 ///
-/// A fast hash is right here: there are 256 random bits to guess, not a person's password.
+/// A fast hash is right here: there are 250 random bits to guess, not a person's password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash([u8; 32]);
 
@@ -65,7 +65,7 @@ pub enum Refusal {
 }
 
 impl ApiKey {
-    /// A key of this id and these 256 random bits.
+    /// A key of this id and these random bits.
     pub fn new(id: KeyId, random: [u128; 2]) -> Self {
         let mut secret = base62(random[0], SECRET_CHARS / 2);
         secret.push_str(&base62(random[1], SECRET_CHARS - SECRET_CHARS / 2));

@@ -253,9 +253,9 @@ mod tests {
         assert!(Cursor::parse(&plain, &filter(None)).is_ok());
         assert_eq!(Cursor::parse(&plain, &filter(Some("a"))), Err(CursorError));
         let row = crate::links::item::slug(&link, &link.slug);
-        let found = Cursor::after(&row, &filter(Some("a"))).unwrap().to_text();
-        assert!(Cursor::parse(&found, &filter(Some("a"))).is_ok());
-        assert_eq!(Cursor::parse(&found, &filter(Some("b"))), Err(CursorError));
+        let found = Cursor::after(&row, &filter(Some("s"))).unwrap().to_text();
+        assert!(Cursor::parse(&found, &filter(Some("s"))).is_ok());
+        assert_eq!(Cursor::parse(&found, &filter(Some("s1"))), Err(CursorError));
         assert_eq!(Cursor::parse(&found, &filter(None)), Err(CursorError));
         for text in ["", "!", "e30", "bnVsbA", &plain[1..], &format!("{plain}AA")] {
             assert_eq!(Cursor::parse(text, &filter(None)), Err(CursorError), "{text}");
