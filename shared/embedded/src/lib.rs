@@ -44,6 +44,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -139,7 +140,14 @@ impl Embedded {
             .http_client(self.http_client())
             .retry_config(RetryConfig::standard())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            // Nothing flows between processes here, and a long poll is silent on purpose.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
+    }
+
+    /// Answers one request of an AWS SDK that came some other way.
+    pub async fn call(&self, request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        self.door.call(request).await
     }
 
     /// Serves the same stores on `listener` for AWS tools, until `shutdown` is done.
