@@ -9,6 +9,7 @@
 mod answer;
 mod event;
 pub mod probe;
+pub mod runtime_api;
 mod world;
 
 pub use answer::Answer;

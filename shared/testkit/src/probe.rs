@@ -25,7 +25,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
 /// Which AWS service a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub enum Fault {
     TornAnswer,
     /// The request is applied this much later.
     Delay(Duration),
+    /// The request is applied once the barrier is full: calls that must overlap wait there for each
+    /// other, or for the test.
+    Meet(Arc<Barrier>),
     /// Nothing is applied, and the caller waits for ever: it is to be killed there. See
     /// [`Probe::stopped`].
     StopBefore,
@@ -90,6 +93,11 @@ pub type Reason = dyn Fn(&Item) -> Option<&'static str> + Send + Sync;
 impl Fault {
     /// DynamoDB asks to slow down. The SDK tries again by itself.
     pub const THROTTLED: Self = Self::Error { status: 400, code: "ThrottlingException" };
+
+    /// So many calls wait for each other.
+    pub fn meet(calls: usize) -> Self {
+        Self::Meet(Arc::new(Barrier::new(calls)))
+    }
 
     /// Cancels with the same reason for all items that the function picks.
     pub fn cancel(
@@ -108,6 +116,7 @@ impl fmt::Debug for Fault {
             Self::LostAnswer => f.write_str("LostAnswer"),
             Self::TornAnswer => f.write_str("TornAnswer"),
             Self::Delay(time) => write!(f, "Delay({time:?})"),
+            Self::Meet(_) => f.write_str("Meet"),
             Self::StopBefore => f.write_str("StopBefore"),
             Self::StopAfter => f.write_str("StopAfter"),
             Self::Cancel(_) => f.write_str("Cancel"),
@@ -328,58 +337,76 @@ struct Connector {
 }
 
 impl HttpConnector for Connector {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (probe, inner) = (self.probe.clone(), self.inner.clone());
+        HttpConnectorFuture::new(
+            async move { probe.pass(request, |request| inner.call(request)).await },
+        )
+    }
+}
+
+impl Probe {
+    /// Lets a request through, or what a rule makes of it.
+    pub(crate) async fn pass<Calling>(
+        &self,
+        mut request: HttpRequest,
+        inner: impl FnOnce(HttpRequest) -> Calling,
+    ) -> Result<HttpResponse, ConnectorError>
+    where
+        Calling: Future<Output = Result<HttpResponse, ConnectorError>>,
+    {
         let call = describe(&request);
         if call.service == Service::DynamoDb {
             ask_for_capacity(&mut request, &call.body);
         }
         let service = call.service;
-        let (place, fault) = probe.note(call.clone());
-        HttpConnectorFuture::new(async move {
-            match fault {
-                Some(Fault::Error { status, code }) => return error(service, status, code),
-                Some(Fault::Unreachable) => return Err(broken("connection refused")),
-                Some(Fault::Cancel(reason)) => return cancelled(&call.body, reason.as_ref()),
-                Some(Fault::StopBefore) => {
-                    probe.stopped.notify_one();
-                    std::future::pending::<()>().await;
-                }
-                Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
-                Some(Fault::LostAnswer | Fault::TornAnswer | Fault::StopAfter) | None => {}
+        let (place, fault) = self.note(call.clone());
+        match fault {
+            Some(Fault::Error { status, code }) => return error(service, status, code),
+            Some(Fault::Unreachable) => return Err(broken("connection refused")),
+            Some(Fault::Cancel(reason)) => return cancelled(&call.body, reason.as_ref()),
+            Some(Fault::StopBefore) => {
+                self.stopped.notify_one();
+                std::future::pending::<()>().await;
             }
-            let mut response = inner.call(request).await?;
-            if let Some(units) = capacity(&response)
-                && let Some(call) = probe.state().calls.get_mut(place)
-            {
-                call.capacity = units;
+            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Fault::Meet(ref barrier)) => {
+                barrier.wait().await;
             }
-            match fault {
-                Some(Fault::LostAnswer) => return Err(broken("connection reset by peer")),
-                Some(Fault::TornAnswer) => {
-                    let body = response.body().bytes().unwrap_or_default();
-                    let half = body[..body.len() / 2].to_vec();
-                    *response.body_mut() = SdkBody::from(half);
-                }
-                Some(Fault::StopAfter) => {
-                    probe.stopped.notify_one();
-                    std::future::pending::<()>().await;
-                }
-                Some(
-                    Fault::Error { .. }
-                    | Fault::Unreachable
-                    | Fault::Cancel(_)
-                    | Fault::StopBefore
-                    | Fault::Delay(_),
-                )
-                | None => {}
+            Some(Fault::LostAnswer | Fault::TornAnswer | Fault::StopAfter) | None => {}
+        }
+        let mut response = inner(request).await?;
+        if let Some(units) = capacity(&response)
+            && let Some(call) = self.state().calls.get_mut(place)
+        {
+            call.capacity = units;
+        }
+        match fault {
+            Some(Fault::LostAnswer) => return Err(broken("connection reset by peer")),
+            Some(Fault::TornAnswer) => {
+                let body = response.body().bytes().unwrap_or_default();
+                let half = body[..body.len() / 2].to_vec();
+                *response.body_mut() = SdkBody::from(half);
             }
-            Ok(response)
-        })
+            Some(Fault::StopAfter) => {
+                self.stopped.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Some(
+                Fault::Error { .. }
+                | Fault::Unreachable
+                | Fault::Cancel(_)
+                | Fault::StopBefore
+                | Fault::Delay(_)
+                | Fault::Meet(_),
+            )
+            | None => {}
+        }
+        Ok(response)
     }
 }
 
-fn describe(request: &HttpRequest) -> Call {
+pub(crate) fn describe(request: &HttpRequest) -> Call {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let (service, operation) = match target.split_once('.') {
         Some(("AmazonSQS", operation)) => (Service::Sqs, operation),

@@ -121,16 +121,9 @@ impl World {
 
     /// The same, with other settings besides or instead.
     pub fn boot_with(&self, name: &'static str, more: &[(&'static str, &str)]) -> Boot {
-        let base = [
-            ("LINKS_TABLE", LINKS),
-            ("CLICKS_TABLE", CLICKS),
-            ("ACCOUNTS_TABLE", ACCOUNTS),
-            ("CLICKS_QUEUE_URL", &self.queue_url),
-            ("RAW_BUCKET", BUCKET),
-            ("ORIGINS", "https://go.example.com"),
-        ];
         // The first of a name counts.
-        let env = more.iter().chain(&base).map(|(name, value)| (*name, (*value).to_owned()));
+        let settings = self.settings();
+        let env = more.iter().chain(&settings).map(|(name, value)| (*name, (*value).to_owned()));
         Boot {
             name,
             env: Env::fixed(env),
@@ -138,6 +131,23 @@ impl World {
             clock: self.clock.clone(),
             random: Random::seeded(1),
         }
+    }
+
+    /// The settings of a function, where its environment names everything there is.
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 6] {
+        [
+            ("LINKS_TABLE", LINKS),
+            ("CLICKS_TABLE", CLICKS),
+            ("ACCOUNTS_TABLE", ACCOUNTS),
+            ("CLICKS_QUEUE_URL", &self.queue_url),
+            ("RAW_BUCKET", BUCKET),
+            ("ORIGINS", "https://go.example.com"),
+        ]
+    }
+
+    /// What stands behind the clients, for a process of its own: the stores, past the probe.
+    pub(crate) fn stores(&self) -> Embedded {
+        self.embedded.clone()
     }
 
     /// The links, unseen by the probe.
