@@ -285,3 +285,23 @@ pub(crate) fn deadline_ms(now: Timestamp, after: Duration) -> u64 {
     let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
     now.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_ends_a_second_before_the_deadline() {
+        let now = Timestamp::from_millisecond(1_795_183_407_412).unwrap();
+        let clock = Clock::fixed(now);
+        let of = |seconds| budget(deadline_ms(now, Duration::from_secs(seconds)), &clock);
+        assert_eq!(of(5), Duration::from_secs(4));
+        assert_eq!(of(1), Duration::ZERO);
+        assert_eq!(of(0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_no_deadline() {
+        assert_eq!(budget(600_000, &Clock::system()), WITHOUT_DEADLINE);
+    }
+}
