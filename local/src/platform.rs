@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::contract::Contract;
 use crate::data::{DataDir, Ready, Running, origin_at};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Limits};
 use crate::registry::Registry;
 use crate::settings::{self, CLICKS_QUEUE, TABLES};
 use crate::sources::{BATCHES, Source, Stop, sweep};
@@ -153,7 +153,14 @@ impl Platform {
                 options.random.clone(),
             ));
         }
-        let gateway = Gateway::new(&contract, &functions, options.clock, &options.random, port)?;
+        let gateway = Gateway::new(
+            &contract,
+            &functions,
+            options.clock,
+            &options.random,
+            port,
+            Limits::default(),
+        )?;
 
         let ready = Ready {
             url: origin_at(port),

@@ -73,7 +73,7 @@ const USER_AGENTS: [(&str, u64); 16] = [
 ];
 
 /// How many clicks a link has: Zipf's law, so that the tenth has a tenth of the first.
-pub(super) fn share(at: usize) -> usize {
+pub(crate) fn share(at: usize) -> usize {
     const SCALE: usize = 1_000_000;
     let weight = |at: usize| SCALE / (at + 1);
     let sum: usize = (0..SAMPLES.len()).map(weight).sum();
@@ -86,13 +86,13 @@ pub(super) fn share(at: usize) -> usize {
 }
 
 /// On which day after the first a link was made: the last is three weeks old on the first run.
-pub(super) fn first_day(at: usize) -> i32 {
+pub(crate) fn first_day(at: usize) -> i32 {
     // 37 has no divisor in common with 50: each link has a day of its own.
     i32::try_from((at * 37) % SAMPLES.len()).unwrap_or(0) * 59 / 49
 }
 
 /// The clicks of a link. They begin on the day after it was made.
-pub(super) fn of_link(
+pub(crate) fn of_link(
     at: usize,
     link: LinkId,
     first: Day,

@@ -2,11 +2,11 @@
 
 /// A sample link.
 #[derive(Debug)]
-pub(super) struct Sample {
-    pub(super) slug: &'static str,
-    pub(super) url: &'static str,
-    pub(super) title: &'static str,
-    pub(super) tags: &'static [&'static str],
+pub(crate) struct Sample {
+    pub(crate) slug: &'static str,
+    pub(crate) url: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) tags: &'static [&'static str],
 }
 
 const fn sample(
@@ -19,7 +19,7 @@ const fn sample(
 }
 
 /// All of them.
-pub(super) const SAMPLES: [Sample; 50] = [
+pub(crate) const SAMPLES: [Sample; 50] = [
     sample("autumn-sale", "https://shop.example.com/sale/autumn", "Autumn sale", &["shop", "sale"]),
     sample("get-app", "https://www.example.com/app", "Get the app", &["app"]),
     sample("newsletter", "https://www.example.com/newsletter", "Newsletter", &["mail"]),

@@ -3,8 +3,8 @@
 //! Everything follows from a seed and from one day, that of the first run: a second run meets the
 //! same ids, and adds only what is missing. The day is known from the links' own ids.
 
-mod clicks;
-mod links;
+pub(crate) mod clicks;
+pub(crate) mod links;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

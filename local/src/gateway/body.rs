@@ -20,9 +20,6 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// How many large bodies there may be at once.
 const LARGE_AT_ONCE: usize = 2;
 
-/// How long a body may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
-
 /// How much more of a body that is too large is read and dropped. A connection that is closed on
 /// a client that still sends is a broken one to it: it would never see the answer.
 const DROPPED_BYTES: usize = 32 * 1024 * 1024;
@@ -31,6 +28,8 @@ const DROPPED_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Bodies {
     large: Semaphore,
+    /// How long a body may take.
+    time: Duration,
 }
 
 /// A body; keep it until the request has been answered.
@@ -40,20 +39,18 @@ pub(super) struct Whole<'a> {
     _turn: Option<SemaphorePermit<'a>>,
 }
 
-impl Default for Bodies {
-    fn default() -> Self {
-        Self { large: Semaphore::new(LARGE_AT_ONCE) }
-    }
-}
-
 impl Bodies {
+    pub(super) fn new(time: Duration) -> Self {
+        Self { large: Semaphore::new(LARGE_AT_ONCE), time }
+    }
+
     pub(super) async fn read(&self, body: Incoming) -> Result<Whole<'_>, Refusal> {
         if body.is_end_stream() {
             return Ok(Whole { bytes: Bytes::new(), _turn: None });
         }
         // Boxed: most requests have no body, and should not carry the room for reading one.
         let reading = Box::pin(self.collect(body));
-        timeout(TIMEOUT, reading).await.unwrap_or(Err(Refusal::Timeout))
+        timeout(self.time, reading).await.unwrap_or(Err(Refusal::Timeout))
     }
 
     async fn collect(&self, mut body: Incoming) -> Result<Whole<'_>, Refusal> {

@@ -46,6 +46,32 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many invocations run at once: the default of an AWS account.
 const MAX_INVOCATIONS: u32 = 1000;
 
+/// What a slow or broken client may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How many connections there are at once; more wait in the kernel.
+    pub(crate) connections: usize,
+    /// How long a connection may take for the head of a request, which is also how long one stays
+    /// open that nobody uses.
+    pub(crate) head: Duration,
+    /// How long the body may take.
+    pub(crate) body: Duration,
+    /// How long the client may take nothing of an answer.
+    pub(crate) write: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // It keeps the process below the 1,024 files that it usually may open.
+            connections: 900,
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(20),
+            write: Duration::from_secs(20),
+        }
+    }
+}
+
 /// The gateway of one platform.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -55,6 +81,7 @@ pub(crate) struct Gateway {
     ids: Ids,
     clock: Clock,
     port: u16,
+    limits: Limits,
     /// A permit for each invocation that runs.
     invocations: Arc<Semaphore>,
 }
@@ -110,14 +137,16 @@ impl Gateway {
         clock: Clock,
         random: &Random,
         port: u16,
+        limits: Limits,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             routes: Routes::new(contract, functions)?,
             authorizer: Authorizer::new(functions.get(AUTHORIZER)?.clone(), clock.clone()),
-            bodies: Bodies::default(),
+            bodies: Bodies::new(limits.body),
             ids: Ids::new(random),
             clock,
             port,
+            limits,
             invocations: Arc::new(Semaphore::new(MAX_INVOCATIONS as usize)),
         })
     }

@@ -19,14 +19,6 @@ use tokio::time::timeout;
 use super::Gateway;
 use super::stall::Stalling;
 
-/// How many connections there are at once; more wait in the kernel. It keeps the process below
-/// the 1,024 files that it usually may open.
-const MAX_CONNECTIONS: usize = 900;
-
-/// How long a connection may take for the headers of a request, which is also how long one stays
-/// open that nobody uses.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// The largest head of a request. API Gateway stops at 10,240 bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -41,7 +33,7 @@ pub(crate) async fn serve(
 ) {
     let mut shutdown = pin!(shutdown);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(gateway.limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let accept = async {
@@ -81,15 +73,16 @@ pub(crate) async fn serve(
 async fn converse(gateway: Arc<Gateway>, socket: TcpStream, peer: SocketAddr, watcher: Watcher) {
     // Answers are small: without this, the kernel holds them back for an acknowledgement.
     let _ = socket.set_nodelay(true);
+    let limits = gateway.limits;
     let service = service_fn(move |request| {
         let gateway = Arc::clone(&gateway);
         async move { Ok::<_, Infallible>(gateway.answer(request, peer.ip()).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(Stalling::new(socket), service);
+        .serve_connection(Stalling::new(socket, limits.write), service);
     // A client that hangs up or does not speak HTTP is its own business.
     let _ = watcher.watch(connection).await;
 }

@@ -14,20 +14,19 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// How long the other side may take nothing.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A socket with a limit to the waiting.
 #[derive(Debug)]
 pub(super) struct Stalling {
     socket: TokioIo<TcpStream>,
+    /// How long the other side may take nothing.
+    patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalling {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket: TokioIo::new(socket), waiting: None }
+    pub(super) fn new(socket: TcpStream, patience: Duration) -> Self {
+        Self { socket: TokioIo::new(socket), patience, waiting: None }
     }
 
     fn limit<T>(
@@ -39,7 +38,8 @@ impl Stalling {
             self.waiting = None;
             return outcome;
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        let patience = self.patience;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         waiting.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

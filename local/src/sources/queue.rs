@@ -32,8 +32,9 @@ const MESSAGES_PER_CALL: usize = 10;
 /// How many calls are made at once: the embedded SQS answers them with one commit.
 const CALLS_AT_ONCE: usize = 10;
 
-/// Lambda takes 6 MB; the rest is for what stands around the bodies.
-const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// A batch has about so many bytes: Lambda takes 6 MB. The rest is for the last messages, and for
+/// what stands around all of them.
+const MAX_BATCH_BYTES: usize = 3 * 1024 * 1024;
 
 /// How long a source rests after a failure, at first and at most: a function that cannot work
 /// must not use up the tries of all messages in the queue within a second.
@@ -137,7 +138,7 @@ impl Source {
         loop {
             let received = tokio::select! {
                 () = stop.given() => return,
-                received = self.receive(MESSAGES_PER_CALL, self.wait_seconds) => received,
+                received = self.receive(self.first(), self.wait_seconds) => received,
             };
             let worked = match received {
                 Ok(messages) if messages.is_empty() => continue,
@@ -164,13 +165,18 @@ impl Source {
     /// [`run`](Self::run): for tests, which step the worker by hand.
     pub(crate) async fn drain(&self) -> anyhow::Result<()> {
         loop {
-            let messages = self.receive(MESSAGES_PER_CALL, 0).await?;
+            let messages = self.receive(self.first(), 0).await?;
             if messages.is_empty() {
                 return Ok(());
             }
             let batch = self.gather(messages).await;
             self.work(&batch).await?;
         }
+    }
+
+    /// How many messages are asked for first.
+    fn first(&self) -> usize {
+        self.worker.batch_size.min(MESSAGES_PER_CALL)
     }
 
     /// Takes along what else there is, and what comes within the batching window.
@@ -188,7 +194,10 @@ impl Source {
     async fn gather(&self, mut batch: Vec<Message>) -> Vec<Message> {
         while !self.is_full(&batch) {
             let room = self.worker.batch_size - batch.len();
-            let calls = room.div_ceil(MESSAGES_PER_CALL).min(CALLS_AT_ONCE);
+            let largest = batch.iter().filter_map(Message::body).map(str::len).max().unwrap_or(0);
+            let bytes_per_call = largest.max(1) * MESSAGES_PER_CALL;
+            let within_bytes = (MAX_BATCH_BYTES - bytes_of(&batch)) / bytes_per_call;
+            let calls = room.div_ceil(MESSAGES_PER_CALL).min(within_bytes).clamp(1, CALLS_AT_ONCE);
             let receives = (0..calls).map(|call| {
                 let rest = room.saturating_sub(call * MESSAGES_PER_CALL);
                 self.receive(rest.min(MESSAGES_PER_CALL), 0)
@@ -213,10 +222,10 @@ impl Source {
     }
 
     fn is_full(&self, batch: &[Message]) -> bool {
-        let bytes = || batch.iter().filter_map(Message::body).map(str::len).sum::<usize>();
-        self.worker.batch_size <= batch.len() || MAX_BATCH_BYTES <= bytes()
+        self.worker.batch_size <= batch.len() || MAX_BATCH_BYTES <= bytes_of(batch)
     }
 
+    /// Receives what is there now, or comes within the time.
     async fn receive(
         &self,
         most: usize,
@@ -294,4 +303,8 @@ impl Source {
             }
         }
     }
+}
+
+fn bytes_of(batch: &[Message]) -> usize {
+    batch.iter().filter_map(Message::body).map(str::len).sum()
 }

@@ -1,1 +1,11 @@
-//! Tests of the platform.
+//! Tests of the platform: each part with functions that only write down what they get, and the
+//! whole with the real ones.
+
+mod data;
+mod demo;
+mod events;
+mod gateway;
+mod platform;
+mod routes;
+mod sources;
+mod support;

@@ -1,0 +1,200 @@
+//! The whole platform with the real functions.
+
+use std::path::Path;
+
+use aws_sdk_sqs::Client;
+use lambda::Clock;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::until;
+use crate::settings::{CLICKS_QUEUE, retention};
+use crate::stores::Access;
+use crate::verify::verify;
+use crate::{Data, Options, Platform};
+
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+
+/// Asks a platform, with its key, and answers status and body.
+async fn ask(platform: &Platform, line: &str, body: &str) -> (u16, String) {
+    let host = platform.ready().url.strip_prefix("http://").unwrap();
+    let (key, length) = (&platform.ready().api_key, body.len());
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\
+         user-agent: {BROWSER}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         \r\n{body}"
+    );
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+async fn create(platform: &Platform, slug: &str) -> Value {
+    let body = json!({"url": "https://example.com/page", "slug": slug}).to_string();
+    let (status, body) = ask(platform, "POST /api/v1/links", &body).await;
+    assert_eq!(status, 201, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+async fn clicks(platform: &Platform, link: &Value) -> Value {
+    let line = format!("GET /api/v1/links/{}", link["id"].as_str().unwrap());
+    let (status, body) = ask(platform, &line, "").await;
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str::<Value>(&body).unwrap()["clicks"].clone()
+}
+
+async fn start(data: Data, poll: bool) -> Platform {
+    Platform::start(Options { poll, ..Options::new(data) }).await.unwrap()
+}
+
+fn in_folder(path: &Path) -> Data {
+    Data::Directory(path.to_owned())
+}
+
+#[tokio::test]
+async fn a_link_is_made_followed_and_counted() {
+    let platform = start(Data::Memory, true).await;
+    let link = create(&platform, "spring").await;
+    assert_eq!(link["short_url"], format!("{}/spring", platform.ready().url));
+    assert_eq!(ask(&platform, "GET /spring", "").await.0, 302);
+    assert_eq!(ask(&platform, "HEAD /spring", "").await.0, 302);
+    until("the click is counted", async || {
+        clicks(&platform, &link).await == json!({"total": 1, "human": 1, "bot": 0})
+    })
+    .await;
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn workers_can_be_stepped() {
+    let platform = start(Data::Memory, false).await;
+    let link = create(&platform, "spring").await;
+    for _ in 0..3 {
+        assert_eq!(ask(&platform, "GET /spring", "").await.0, 302);
+    }
+    assert_eq!(clicks(&platform, &link).await["total"], 0);
+    platform.work_off().await.unwrap();
+    assert_eq!(clicks(&platform, &link).await["total"], 3);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_in_work_at_the_end_is_done_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let first = platform.ready().clone();
+    let link = create(&platform, "spring").await;
+    for _ in 0..5 {
+        assert_eq!(ask(&platform, "GET /spring", "").await.0, 302);
+    }
+    // Received by somebody who then dies.
+    let sqs = Client::new(&platform.aws());
+    let url = sqs.get_queue_url().queue_name(CLICKS_QUEUE).send().await.unwrap().queue_url.unwrap();
+    let received = sqs.receive_message().queue_url(url).max_number_of_messages(3).send();
+    assert_eq!(received.await.unwrap().messages().len(), 3);
+    drop(sqs);
+    platform.stop().await;
+
+    let platform = start(in_folder(folder.path()), true).await;
+    assert_eq!(platform.ready().api_key, first.api_key);
+    assert_ne!(platform.ready().url, first.url);
+    // The link kept its domain, and its slug works at the new port.
+    assert_eq!(platform.origins(), first.url);
+    assert_eq!(ask(&platform, "GET /spring", "").await.0, 302);
+    until("all clicks are counted", async || clicks(&platform, &link).await["total"] == 6).await;
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn an_api_key_outlives_the_stores_and_the_stores_outlive_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = async || {
+        let platform = start(in_folder(folder.path()), false).await;
+        let key = platform.ready().api_key.clone();
+        assert_eq!(ask(&platform, "GET /api/v1/links", "").await.0, 200);
+        let count = ask(&platform, "GET /api/v1/links", "").await.1.matches("lnk_").count();
+        if count == 0 {
+            create(&platform, "spring").await;
+        }
+        platform.stop().await;
+        (key, count)
+    };
+    let (first, _) = key().await;
+    std::fs::remove_file(folder.path().join("api-key")).unwrap();
+    // Another key, of the same workspace.
+    let (second, links) = key().await;
+    assert!(second != first && links == 1);
+    for name in ["dynamodb.sqlite", "sqs.sqlite"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    assert_eq!(key().await, (second, 0));
+    std::fs::write(folder.path().join("api-key"), "nonsense").unwrap();
+    let error = Platform::start(Options::new(in_folder(folder.path()))).await.unwrap_err();
+    assert!(error.to_string().contains("`api-key`"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_second_platform_is_told_where_the_first_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let error = Platform::start(Options::new(in_folder(folder.path()))).await.unwrap_err();
+    let url = &platform.ready().url;
+    assert!(error.to_string().ends_with(&format!("the server at {url}")), "{error:#}");
+    let port = url.rsplit(':').next().unwrap().parse().unwrap();
+    let taken = Options { port, ..Options::new(Data::Memory) };
+    let error = Platform::start(taken).await.unwrap_err().to_string();
+    assert!(error.contains("--port"), "{error}");
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn verify_works_beside_a_server_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    create(&platform, "spring").await;
+    assert_eq!(ask(&platform, "GET /spring", "").await.0, 302);
+    platform.work_off().await.unwrap();
+    let retention = retention(&lambda::Env::fixed([])).unwrap();
+    let now = Clock::system().now();
+
+    let shared = Access::to(folder.path()).await.unwrap();
+    assert!(matches!(shared, Access::Shared { .. }));
+    let beside = verify(&shared.aws(), now, retention).await.unwrap();
+    assert!(beside.is_clean(), "{beside}");
+    platform.stop().await;
+
+    let own = Access::to(folder.path()).await.unwrap();
+    assert!(matches!(own, Access::Own { .. }));
+    let without = verify(&own.aws(), now, retention).await.unwrap();
+    assert_eq!(beside.to_string(), without.to_string());
+
+    // One click row is lost behind the ledger's back.
+    let dynamodb = Table::of(&own);
+    dynamodb.lose_a_click().await;
+    let broken = verify(&own.aws(), now, retention).await.unwrap();
+    assert!(!broken.is_clean());
+    let shown = broken.to_string();
+    assert!(shown.contains("the recorded clicks are 0 human and 0 bot"), "{shown}");
+    assert!(shown.contains("the count says 1 human and 0 bot"), "{shown}");
+}
+
+/// The clicks table, past all rules.
+struct Table(aws_sdk_dynamodb::Client);
+
+impl Table {
+    fn of(access: &Access) -> Self {
+        Self(aws_sdk_dynamodb::Client::new(&access.aws()))
+    }
+
+    async fn lose_a_click(&self) {
+        let statement = "SELECT pk, sk FROM clicks";
+        let rows = self.0.execute_statement().statement(statement).send().await.unwrap();
+        let click = rows.items().iter().find(|row| row["pk"].as_s().unwrap().starts_with("C#"));
+        let key = click.unwrap().clone();
+        self.0.delete_item().table_name("clicks").set_key(Some(key)).send().await.unwrap();
+    }
+}
