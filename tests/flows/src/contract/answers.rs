@@ -1,0 +1,108 @@
+//! Every answer that an event brings forth is one that `openapi.yaml` promises.
+
+use testkit::probe::{Fault, On, Service as Aws};
+use testkit::{Answer, Event, World};
+
+use super::events;
+use crate::openapi::OpenApi;
+use crate::repository::assert_none;
+use crate::service::Service;
+
+/// Sends every HTTP event to its function, each in a world of its own.
+async fn answers(prepare: impl Fn(&World)) -> Vec<(String, Event, Answer)> {
+    let mut answers = Vec::new();
+    for (function, name, event) in events::all() {
+        if function == "authorize" || event["Records"].is_array() {
+            continue;
+        }
+        // The link that the events name is there, except where one is to be made.
+        let world = match function.as_str() {
+            "create-link" => World::new().await,
+            _ => World::with_spring().await,
+        };
+        prepare(&world);
+        let service = Service::only(&function, world).await;
+        let event = Event::of(event);
+        let answer = event.send(service.function(&function)).await;
+        answers.push((format!("events/{function}/{name}.json"), event, answer));
+    }
+    answers
+}
+
+fn faults(answers: &[(String, Event, Answer)]) -> Vec<String> {
+    let api = OpenApi::get();
+    let all = answers.iter().flat_map(|(place, event, answer)| {
+        api.faults(event, answer).into_iter().map(move |fault| format!("{place}: {fault}"))
+    });
+    all.collect()
+}
+
+#[tokio::test]
+async fn every_event_is_answered_as_promised() {
+    let answers = answers(|_| {}).await;
+    let mut faults = faults(&answers);
+    for (place, _, answer) in &answers {
+        if 500 <= answer.status {
+            faults.push(format!("{place}: {} {}", answer.status, answer.text));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn the_shortest_and_the_fullest_event_succeed() {
+    let mut faults = Vec::new();
+    for (place, event, answer) in answers(|_| {}).await {
+        let is_sample = ["/minimal.json", "/full.json"].iter().any(|end| place.ends_with(end));
+        // Where no route fits, a 404 is what there is.
+        let is_operation = OpenApi::get().operation(&event).is_some();
+        if is_sample && is_operation && 400 <= answer.status {
+            faults.push(format!("{place}: {} {}", answer.status, answer.text));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn without_aws_every_event_is_still_answered_as_promised() {
+    let away = |world: &World| {
+        for service in [Aws::DynamoDb, Aws::Sqs, Aws::S3] {
+            world.probe.inject(On::service(service), Fault::Unreachable);
+        }
+    };
+    let answers = answers(away).await;
+    let mut faults = faults(&answers);
+    for (place, _, answer) in &answers {
+        // A redirect that nobody can look up is no 404, and nothing is a bug.
+        if answer.status == 500 {
+            faults.push(format!("{place}: {} {}", answer.status, answer.text));
+        }
+    }
+    let unavailable = answers.iter().filter(|(_, _, answer)| answer.status == 503).count();
+    assert!(0 < unavailable, "nothing noticed that AWS is away");
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_answered_as_promised() {
+    let mut faults = Vec::new();
+    let service = Service::over(World::with_spring().await).await;
+    for operation in &OpenApi::get().operations {
+        let own = events::all().into_iter().find(|(function, _, event)| {
+            *function == operation.function && event["routeKey"] == operation.route()
+        });
+        let Some((function, _, event)) = own else { continue };
+        let event = Event::of(event).text_body(&"x".repeat(262_145));
+        let answer = event.send(service.function(&function)).await;
+        faults.extend(OpenApi::get().faults(&event, &answer));
+        if answer.status != 413 {
+            faults.push(format!("`{}` answers {} to a huge body", operation.id, answer.status));
+        }
+    }
+    let promise = OpenApi::get().document["info"]["description"].to_string();
+    assert!(
+        promise.contains("413"),
+        "openapi.yaml: say in `info` that every operation may answer 413"
+    );
+    assert_none(&faults);
+}

@@ -1,0 +1,16 @@
+//! What is written in several places is the same in all of them.
+//!
+//! A failure names the place to mend. `docs/adding-a-function.md` is the list of places.
+
+mod answers;
+mod authorisation;
+mod dependencies;
+mod documents;
+mod environment;
+mod events;
+mod examples;
+mod manifests;
+mod names;
+mod problems;
+mod sources;
+mod workers;

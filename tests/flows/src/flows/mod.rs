@@ -1,0 +1,8 @@
+//! What people and programs do with the service, from the first request to the last count.
+
+mod cost;
+mod credentials;
+mod life;
+mod limits;
+mod once;
+mod visibility;
