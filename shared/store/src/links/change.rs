@@ -106,6 +106,10 @@ impl LinkStore {
         match self.run(&steps).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conditions(failed)) if is_ours(&failed, new) => Ok(()),
+            // Whoever changed the link may have given it the very slug that is in the way.
+            Err(CommitError::Conditions(failed)) if failed.iter().any(|(at, _)| *at == 0) => {
+                Err(UpdateError::Changed(new.id))
+            }
             Err(CommitError::Conditions(failed)) => match slug_in_the_way(&failed, &steps) {
                 Some(slug) if !kept.contains(&slug) => Err(UpdateError::SlugTaken(slug)),
                 Some(_) | None => Err(UpdateError::Changed(new.id)),

@@ -156,8 +156,8 @@ impl LinkStore {
         limit: usize,
     ) -> Result<LinkPage, ReadLinkError> {
         // One more than is shown says whether there is a next page.
-        let mut rows = self.rows(workspace, filter, cursor, limit + 1).await?;
-        let more = limit < rows.len();
+        let (mut rows, cut_off) = self.rows(workspace, filter, cursor, limit + 1).await?;
+        let more = cut_off || limit < rows.len();
         rows.truncate(limit);
         let last = rows.last().filter(|_| more);
         let next = last.map(|row| Cursor::after(row, filter)).transpose()?;
@@ -206,13 +206,15 @@ impl LinkStore {
         Ok(ids)
     }
 
+    /// So many rows of a list, or fewer where it ends, or where an answer is full: DynamoDB stops
+    /// at 1 MB. Whether it stopped before the list's end is said, too.
     async fn rows(
         &self,
         workspace: WorkspaceId,
         filter: &Filter,
         cursor: Option<&Cursor>,
         count: usize,
-    ) -> Result<Vec<Item>, Unavailable> {
+    ) -> Result<(Vec<Item>, bool), Unavailable> {
         let query = self
             .client
             .query()
@@ -236,7 +238,8 @@ impl LinkStore {
             .send()
             .await
             .map_err(|error| Unavailable::new(format!("listing links of `{workspace}`"), error))?;
-        Ok(answer.items.unwrap_or_default())
+        let cut_off = answer.last_evaluated_key.is_some();
+        Ok((answer.items.unwrap_or_default(), cut_off))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading one link, following a slug, and spending a click limit.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{Domain, Link, LinkId, Route, Slug, WorkspaceId};
 
@@ -84,13 +86,16 @@ impl LinkStore {
         }
     }
 
-    /// These links of a workspace, in this order, without those that are gone. One `BatchGetItem`
-    /// for up to 100.
+    /// These links of a workspace, in this order, each once, without those that are gone. One
+    /// `BatchGetItem` for up to 100.
     pub(super) async fn find_all(
         &self,
         workspace: WorkspaceId,
         ids: &[LinkId],
     ) -> Result<Vec<Link>, ReadLinkError> {
+        // An index may show a link twice while its slug changes, and DynamoDB refuses a key twice.
+        let mut once = BTreeSet::new();
+        let ids: Vec<LinkId> = ids.iter().copied().filter(|id| once.insert(*id)).collect();
         let mut links = Vec::with_capacity(ids.len());
         for ids in ids.chunks(100) {
             let mut keys: Vec<_> =

@@ -257,6 +257,55 @@ async fn pages_show_each_link_once_in_order() {
 }
 
 #[tokio::test]
+async fn links_that_are_too_large_for_one_answer_are_all_on_some_page() {
+    let (_embedded, store) = store().await;
+    let long = format!("https://example.com/{}", "a".repeat(8_000));
+    for number in 1..=80 {
+        let mut link = link(number);
+        link.definition.url = Destination::stored(&long);
+        link.definition.fallback_url = Some(Destination::stored(&long));
+        store.create(&link).await.unwrap();
+    }
+    let filter = Filter::default();
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.page(workspace(1), &filter, cursor.as_ref(), 100).await.unwrap();
+        seen.extend(page.links.iter().map(|link| link.created_at().as_second()));
+        let Some(next) = page.next else { break };
+        cursor = Some(next);
+    }
+    assert_eq!(seen, (1..=80).rev().collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn a_link_that_the_index_shows_twice_is_shown_once() {
+    // For a moment after a slug has changed, an index may hold the old and the new one.
+    let (_embedded, store) = store().await;
+    let (first, second) = (link(1), link(2));
+    store.create(&first).await.unwrap();
+    store.create(&second).await.unwrap();
+    let ids = [second.id, first.id, second.id];
+    let found = store.find_all(first.workspace, &ids).await.unwrap();
+    assert_eq!(found, [second, first]);
+}
+
+#[tokio::test]
+async fn the_same_new_slug_twice_at_once_is_not_taken_by_somebody_else() {
+    let (_embedded, store) = store().await;
+    let old = link(1);
+    store.create(&old).await.unwrap();
+    let change = LinkChange { slug: Some(slug("new")), ..LinkChange::default() };
+    let new = old.edited(change.clone(), now()).unwrap();
+    store.update(&old, &new).await.unwrap();
+    // It has read the same version, but is another edit: the link has changed, and the slug is
+    // the link's own.
+    let later = now().checked_add(jiff::SignedDuration::from_secs(1)).unwrap();
+    let outcome = store.update(&old, &old.edited(change, later).unwrap()).await;
+    assert!(matches!(outcome, Err(UpdateError::Changed(_))), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn two_creates_that_race_for_a_slug_make_one_link() {
     let (_embedded, store) = store().await;
     let mut rival = link(2);
