@@ -65,8 +65,8 @@ async fn its_tags_and_its_limit_go_with_it() {
     let filter = Filter { tag: Tag::parse("mail").ok(), prefix: None };
     let page = world.links().page(link.workspace, &filter, None, 10).await.unwrap();
     assert!(page.links.is_empty());
-    // A limit that is not there cannot be spent.
-    assert_eq!(world.links().spend(link.id).await.unwrap(), store::Spent::UsedUp);
+    // Nothing is left that could be spent.
+    assert_eq!(world.links().spend(link.id, 1).await.unwrap(), store::Spent::Unlimited);
 }
 
 #[tokio::test]

@@ -55,11 +55,14 @@ pub async fn handle(app: App, request: Request) -> Result<After<Click>, Problem>
     let Ok(slug) = Slug::of_path(&text) else { return not_found(&request) };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let domain = app.origins.of_host(host);
-    match &*app.routes.find(domain, &slug, app.clock.now()).await? {
-        Found::Route(route) => follow(&app, &request, domain, &slug, route).await,
-        Found::Deleted => gone(&request),
-        Found::Nothing => not_found(&request),
+    let now = app.clock.now();
+    let found = app.routes.find(domain, &slug, now).await?;
+    if let Some(answer) = answer(&app, &request, domain, &slug, &found).await? {
+        return Ok(answer);
     }
+    let found = app.routes.renew(domain, &slug, now).await?;
+    let edited = || Problem::client(Kind::Unavailable, "the link is being edited");
+    answer(&app, &request, domain, &slug, &found).await?.ok_or_else(edited)
 }
 
 /// Sends the click to the ledger's queue. If that fails, the click is in the log, whole.
@@ -74,35 +77,51 @@ pub async fn send_click(app: App, click: Click, budget: Duration) {
     tracing::error!(lost_click = lost, error = why, "the click `{}` was not sent", click.id);
 }
 
+/// The answer for what a slug leads to; none if that turns out to be older than an edit.
+async fn answer(
+    app: &App,
+    request: &Request,
+    domain: &Domain,
+    slug: &Slug,
+    found: &Found,
+) -> Result<Option<After<Click>>, Problem> {
+    match found {
+        Found::Route(route) => follow(app, request, domain, slug, route).await,
+        Found::Deleted => gone(request).map(Some),
+        Found::Nothing => not_found(request).map(Some),
+    }
+}
+
 async fn follow(
     app: &App,
     request: &Request,
     domain: &Domain,
     slug: &Slug,
     route: &Route,
-) -> Result<After<Click>, Problem> {
+) -> Result<Option<After<Click>>, Problem> {
     let now = app.clock.now();
     match route.decide(now) {
         Decision::Open => {}
-        Decision::NotYet => return closed(route, || not_found(request)),
-        Decision::Over => return closed(route, || gone(request)),
+        Decision::NotYet => return closed(route, || not_found(request)).map(Some),
+        Decision::Over => return closed(route, || gone(request)).map(Some),
     }
     let is_head = request.method() == Method::HEAD;
     let user_agent = text(request, header::USER_AGENT);
     if route.limited {
         // Whoever only looks must neither use up the limit nor learn what it guards.
         if is_head || bot::find(user_agent).is_some_and(bot::Bot::only_looks) {
-            return Ok(pages::limited().into());
+            return Ok(Some(pages::limited().into()));
         }
-        match app.routes.spend(route.link).await? {
+        match app.routes.spend(route.link, app.random.u128()).await? {
             Spent::Granted => {}
-            Spent::UsedUp => return closed(route, || gone(request)),
+            Spent::UsedUp => return closed(route, || gone(request)).map(Some),
+            Spent::Unlimited => return Ok(None),
         }
     }
     let status = route.status.code();
     let response = redirect(status, &route.location(request.uri().query()))?;
     if is_head {
-        return Ok(response.into());
+        return Ok(Some(response.into()));
     }
     let id = ClickId::new(now, app.random.u128());
     let click = Click {
@@ -116,7 +135,7 @@ async fn follow(
         referrer: text(request, header::REFERER).and_then(host_of),
         user_agent: user_agent.map(Click::trim_user_agent),
     };
-    Ok(After { response, then: Some(click) })
+    Ok(Some(After { response, then: Some(click) }))
 }
 
 /// A link that is not open leads to its fallback, if it has one.

@@ -46,7 +46,7 @@ impl Routes {
     }
 
     /// What a slug leads to. No read if the cache knows it, else one (two for «nothing», which is
-    /// confirmed by a consistent read before it is believed).
+    /// confirmed by a consistent read before it is believed, and for «nothing any more»).
     pub(crate) async fn find(
         &self,
         domain: &Domain,
@@ -76,15 +76,30 @@ impl Routes {
         }
     }
 
-    /// Spends one click of a link's limit.
-    pub(crate) async fn spend(&self, link: LinkId) -> Result<Spent, Problem> {
-        self.links.spend(link).await.map_err(|e| Problem::server(Kind::Unavailable, e))
+    /// What a slug leads to by now, past the cache: what it knew turned out to be old.
+    pub(crate) async fn renew(
+        &self,
+        domain: &Domain,
+        slug: &Slug,
+        now: Timestamp,
+    ) -> Result<Arc<Found>, Problem> {
+        let found = Arc::new(self.links.follow_newest(domain, slug).await.map_err(to_problem)?);
+        let entry = Entry { found: Arc::clone(&found), read_at: now };
+        self.cache.insert((domain.clone(), slug.clone()), entry);
+        Ok(found)
+    }
+
+    /// Spends one click of a link's limit, once for a token.
+    pub(crate) async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Problem> {
+        self.links.spend(link, token).await.map_err(|e| Problem::server(Kind::Unavailable, e))
     }
 
     fn lifetime(&self, entry: &Entry) -> SignedDuration {
         match *entry.found {
-            Found::Route(_) | Found::Deleted => self.ttl,
-            Found::Nothing => self.ttl.min(SignedDuration::from_secs(NOTHING_SECONDS)),
+            Found::Route(_) => self.ttl,
+            Found::Deleted | Found::Nothing => {
+                self.ttl.min(SignedDuration::from_secs(NOTHING_SECONDS))
+            }
         }
     }
 }

@@ -190,6 +190,20 @@ async fn a_deleted_link_is_gone() {
 }
 
 #[tokio::test]
+async fn a_slug_that_is_used_again_works_as_soon_as_a_new_one() {
+    let world = World::new().await;
+    world.add(&link("spring")).await;
+    world.links().delete(&link("spring"), now()).await.unwrap();
+    let function = function(&world).await;
+    get("spring").send(&function).await.assert_problem(Kind::Gone);
+    // A read that lags behind may still show the tombstone, so it is confirmed like nothing.
+    assert_eq!(world.probe.count("GetItem"), 2);
+    world.add(&link("spring")).await;
+    world.clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(get("spring").send(&function).await.status, 302);
+}
+
+#[tokio::test]
 async fn the_query_is_forwarded_where_the_link_says_so() {
     let world = World::with_spring().await;
     let mut forward = link("forward");
@@ -241,6 +255,59 @@ async fn a_limit_is_spent_once_when_the_answer_of_the_spending_is_lost() {
     assert_eq!(get("limited").send(&function).await.status, 302);
     assert_eq!(world.probe.fired(), 1);
     assert_eq!(get("limited").send(&function).await.status, 302);
+    get("limited").send(&function).await.assert_problem(Kind::Gone);
+}
+
+#[tokio::test]
+async fn a_limit_is_spent_under_one_token_however_often_it_is_tried() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(2);
+    world.add(&limited).await;
+    let function = function(&world).await;
+    let conflict = || Fault::cancel("TransactionConflict", |_| true);
+    world.probe.inject(On::operation("TransactWriteItems").once(), conflict());
+    for tries in [2, 1] {
+        assert_eq!(get("limited").send(&function).await.status, 302);
+        let calls = world.probe.take_calls();
+        let spends = calls.iter().filter(|call| call.operation == "TransactWriteItems");
+        let tokens: Vec<_> = spends.map(|call| call.body["ClientRequestToken"].clone()).collect();
+        assert_eq!(tokens.len(), tries);
+        assert!(tokens.iter().all(|token| token.is_string() && *token == tokens[0]), "{tokens:?}");
+    }
+    // Another request is another click.
+    get("limited").send(&function).await.assert_problem(Kind::Gone);
+}
+
+#[tokio::test]
+async fn a_limit_that_was_taken_away_is_in_nobody_s_way() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(1);
+    world.add(&limited).await;
+    let function = function(&world).await;
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    get("limited").send(&function).await.assert_problem(Kind::Gone);
+    let change = LinkChange { max_clicks: Some(None), ..LinkChange::default() };
+    edit(&world, &limited, change).await;
+    world.probe.take_calls();
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    assert_eq!(world.probe.count("GetItem"), 1);
+    world.probe.take_calls();
+    // And that is remembered.
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    assert_eq!((world.probe.count("GetItem"), world.probe.count("TransactWriteItems")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_limited_link_that_was_deleted_leads_nowhere_at_once() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(9);
+    world.add(&limited).await;
+    let function = function(&world).await;
+    assert_eq!(get("limited").send(&function).await.status, 302);
+    world.links().delete(&limited, now()).await.unwrap();
     get("limited").send(&function).await.assert_problem(Kind::Gone);
 }
 

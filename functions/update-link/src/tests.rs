@@ -227,20 +227,20 @@ async fn a_list_replaces_the_list() {
 #[tokio::test]
 async fn another_limit_keeps_what_is_spent_and_a_new_one_begins_at_nothing() {
     let (world, function) = start().await;
-    let spend = async |expected| {
-        let links = world.links();
-        assert_eq!(links.spend(LinkId::parse(SPRING).unwrap()).await.unwrap(), expected);
+    let spring = LinkId::parse(SPRING).unwrap();
+    let spend = async |token, expected| {
+        assert_eq!(world.links().spend(spring, token).await.unwrap(), expected);
     };
     assert_eq!(patch(&json!({ "max_clicks": 1 })).send(&function).await.status, 200);
-    spend(Spent::Granted).await;
-    spend(Spent::UsedUp).await;
+    spend(1, Spent::Granted).await;
+    spend(2, Spent::UsedUp).await;
     assert_eq!(patch(&json!({ "max_clicks": 2 })).send(&function).await.status, 200);
-    spend(Spent::Granted).await;
-    spend(Spent::UsedUp).await;
+    spend(3, Spent::Granted).await;
+    spend(4, Spent::UsedUp).await;
     assert_eq!(patch(&json!({ "max_clicks": null })).send(&function).await.status, 200);
     assert_eq!(patch(&json!({ "max_clicks": 1 })).send(&function).await.status, 200);
-    spend(Spent::Granted).await;
-    spend(Spent::UsedUp).await;
+    spend(5, Spent::Granted).await;
+    spend(6, Spent::UsedUp).await;
 }
 
 // --- Slugs ------------------------------------------------------------------------------------

@@ -57,18 +57,25 @@ impl Condition {
 /// Writes all or nothing.
 ///
 /// The SDK makes a request token for each call and keeps it over its own retries: if only the
-/// answer was lost, the second sending changes nothing and answers as the first would have. A call
-/// that DynamoDB has refused for a conflict was certainly not written, so it is sent anew.
+/// answer was lost, the second sending changes nothing and answers as the first would have. A
+/// transaction that DynamoDB has cancelled for a conflict is sent anew, as another call. An earlier
+/// sending of it may still be on its way: where no condition tells that a write was made already,
+/// whoever asks for it gives the `token` of all its calls.
 pub(crate) async fn commit(
     client: &Client,
     table: &str,
     changes: Vec<Change>,
+    token: Option<u128>,
 ) -> Result<(), CommitError> {
     let items: Vec<_> = changes.into_iter().map(|change| change.into_item(table)).collect();
+    let token = token.map(|token| format!("{token:032x}"));
     // Those who met shall not meet again: their pauses differ as their addresses do.
     let mut dice = Dice::named(items.as_ptr().addr());
     for attempt in 1.. {
-        let call = client.transact_write_items().set_transact_items(Some(items.clone()));
+        let call = client
+            .transact_write_items()
+            .set_client_request_token(token.clone())
+            .set_transact_items(Some(items.clone()));
         let Err(error) = call.send().await else { return Ok(()) };
         let reasons = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -94,7 +101,7 @@ fn failed_conditions(reasons: &[CancellationReason]) -> Vec<(usize, Option<Item>
         .iter()
         .enumerate()
         .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-        .map(|(at, reason)| (at, reason.item().cloned()))
+        .map(|(at, reason)| (at, reason.item().filter(|row| !row.is_empty()).cloned()))
         .collect()
 }
 

@@ -110,7 +110,7 @@ impl LedgerStore {
             }
             let mut changes = vec![spread(keys::link(workspace, link), to, row.get("rev"))];
             changes.extend(slugs(&row)?.into_iter().map(|slug| spread(slug, to, None)));
-            match Box::pin(commit(&self.client, &self.links, changes)).await {
+            match Box::pin(commit(&self.client, &self.links, changes, None)).await {
                 Ok(()) => return Ok(ClickShards::Are(to)),
                 Err(CommitError::Conditions(_)) => {}
                 Err(CommitError::Unavailable(source)) => {

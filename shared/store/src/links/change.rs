@@ -143,7 +143,7 @@ impl LinkStore {
 
     async fn run(&self, steps: &[Step]) -> Result<(), CommitError> {
         let changes = steps.iter().map(|step| step.change.clone()).collect();
-        commit(&self.client, &self.table, changes).await
+        commit(&self.client, &self.table, changes, None).await
     }
 
     fn unavailable(&self, doing: &str, link: LinkId, source: impl Into<Cause>) -> Unavailable {

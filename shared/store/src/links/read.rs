@@ -41,6 +41,8 @@ pub enum Spent {
     Granted,
     /// All are used.
     UsedUp,
+    /// There is no limit: it was taken away, or the link is gone.
+    Unlimited,
 }
 
 /// How often the rest of a batch is asked for that DynamoDB did not answer at once.
@@ -57,14 +59,31 @@ impl LinkStore {
         Ok(row.as_ref().map(read_link).transpose()?)
     }
 
-    /// What a slug leads to. One eventually consistent `GetItem`, and where that finds nothing one
+    /// What a slug leads to. One eventually consistent `GetItem`, and where that finds no link one
     /// consistent one: a link works right after its 201.
     pub async fn follow(&self, domain: &Domain, slug: &Slug) -> Result<Found, ReadLinkError> {
-        let key = keys::slug(domain.as_str(), slug.as_str());
-        let row = match self.row(key.clone(), false).await? {
-            Some(row) => Some(row),
-            None => self.row(key, true).await?,
-        };
+        match self.found(domain, slug, false).await? {
+            Found::Route(route) => Ok(Found::Route(route)),
+            Found::Deleted | Found::Nothing => self.follow_newest(domain, slug).await,
+        }
+    }
+
+    /// What a slug leads to by now. One consistent `GetItem`.
+    pub async fn follow_newest(
+        &self,
+        domain: &Domain,
+        slug: &Slug,
+    ) -> Result<Found, ReadLinkError> {
+        self.found(domain, slug, true).await
+    }
+
+    async fn found(
+        &self,
+        domain: &Domain,
+        slug: &Slug,
+        consistent: bool,
+    ) -> Result<Found, ReadLinkError> {
+        let row = self.row(keys::slug(domain.as_str(), slug.as_str()), consistent).await?;
         let Some(row) = row else { return Ok(Found::Nothing) };
         Ok(match read_slug(&row)? {
             SlugRow::Route(route) => Found::Route(route),
@@ -72,13 +91,16 @@ impl LinkStore {
         })
     }
 
-    /// Spends one click of a link's limit, exactly once: the SDK keeps the transaction's token
-    /// over its own retries, so a lost answer does not spend two.
-    pub async fn spend(&self, link: LinkId) -> Result<Spent, Unavailable> {
+    /// Spends one click of a link's limit, exactly once for a token: however often it is sent, and
+    /// in whatever order that arrives, a lost answer does not spend two.
+    pub async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Unavailable> {
         let left = Condition::of("used_clicks < max_clicks").with(":one", 1);
         let spend = Change::Update(keys::limit(link), "SET used_clicks = used_clicks + :one", left);
-        match commit(&self.client, &self.table, vec![spend]).await {
+        match commit(&self.client, &self.table, vec![spend], Some(token)).await {
             Ok(()) => Ok(Spent::Granted),
+            Err(CommitError::Conditions(failed)) if failed.iter().all(|(_, row)| row.is_none()) => {
+                Ok(Spent::Unlimited)
+            }
             Err(CommitError::Conditions(_)) => Ok(Spent::UsedUp),
             Err(CommitError::Unavailable(source)) => {
                 Err(Unavailable::new(format!("spending a click of the link `{link}`"), source))

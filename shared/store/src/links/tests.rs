@@ -197,7 +197,7 @@ async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
     let mut old = link(1);
     old.definition.max_clicks = Some(3);
     store.create(&old).await.unwrap();
-    let spends = (0..20).map(|_| store.spend(old.id));
+    let spends = (0..20).map(|token| store.spend(old.id, token));
     let spent = futures_util::future::join_all(spends).await;
     let granted = spent.iter().filter(|s| matches!(s, Ok(Spent::Granted))).count();
     assert_eq!((granted, spent.len()), (3, 20));
@@ -205,16 +205,17 @@ async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
     let more = LinkChange { max_clicks: Some(Some(4)), ..LinkChange::default() };
     let new = old.edited(more, now()).unwrap();
     store.update(&old, &new).await.unwrap();
-    assert_eq!(store.spend(old.id).await.unwrap(), Spent::Granted);
-    assert_eq!(store.spend(old.id).await.unwrap(), Spent::UsedUp);
+    assert_eq!(store.spend(old.id, 101).await.unwrap(), Spent::Granted);
+    assert_eq!(store.spend(old.id, 102).await.unwrap(), Spent::UsedUp);
 
     let none = new.edited(LinkChange { max_clicks: Some(None), ..LinkChange::default() }, now());
     let none = none.unwrap();
     store.update(&new, &none).await.unwrap();
+    assert_eq!(store.spend(old.id, 99).await.unwrap(), Spent::Unlimited);
     let again = LinkChange { max_clicks: Some(Some(1)), ..LinkChange::default() };
     store.update(&none, &none.edited(again, now()).unwrap()).await.unwrap();
-    assert_eq!(store.spend(old.id).await.unwrap(), Spent::Granted);
-    assert_eq!(store.spend(old.id).await.unwrap(), Spent::UsedUp);
+    assert_eq!(store.spend(old.id, 103).await.unwrap(), Spent::Granted);
+    assert_eq!(store.spend(old.id, 104).await.unwrap(), Spent::UsedUp);
 }
 
 #[tokio::test]
