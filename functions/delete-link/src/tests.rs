@@ -181,9 +181,7 @@ async fn race(world: &World, function: &Function, event: testkit::Event) -> test
     let write = On::operation("TransactWriteItems").once();
     world.probe.inject(write, Fault::Meet(Arc::clone(&gate)));
     let other = async {
-        while world.probe.fired() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.probe.wait_for(1).await;
         edit(world).await;
         gate.wait().await;
     };

@@ -27,6 +27,9 @@ use aws_types::SdkConfig;
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
 
+/// How long to wait for what must happen, before the test is ended instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Which AWS service a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -262,6 +265,19 @@ impl Probe {
         self.state().rules.iter().map(|rule| rule.fired).sum()
     }
 
+    /// Waits until the faults of the present rules happened so often.
+    ///
+    /// # Panics
+    ///
+    /// If they never do.
+    pub async fn wait_for(&self, fired: usize) {
+        let begin = std::time::Instant::now();
+        while self.fired() < fired {
+            assert!(begin.elapsed() < PATIENCE, "the fault never happened");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits until a caller was stopped by [`Fault::StopBefore`] or [`Fault::StopAfter`]. To kill
     /// it, drop its future, for example by `select!` with this.
     pub async fn stopped(&self) {
@@ -371,7 +387,8 @@ impl Probe {
             }
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
             Some(Fault::Meet(ref barrier)) => {
-                barrier.wait().await;
+                let met = tokio::time::timeout(PATIENCE, barrier.wait()).await;
+                assert!(met.is_ok(), "nobody came to meet this call: {}", call.body);
             }
             Some(Fault::LostAnswer | Fault::TornAnswer | Fault::StopAfter) | None => {}
         }
