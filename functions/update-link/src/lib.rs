@@ -47,11 +47,11 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
             return Err(api::changed());
         }
         let new = old.edited(change.clone(), app.clock.now()).map_err(api::faulty)?;
+        // Before the edit: one that is made can be answered.
+        let clicks = app.ledger.totals(Subject::Link(new.id)).await.map_err(api::unread)?;
         match app.links.update(&old, &new).await {
             Ok(()) => {
                 tracing::info!(link.id = %new.id, link.slug = %new.slug, "edited `{}`", new.slug);
-                let subject = Subject::Link(new.id);
-                let clicks = app.ledger.totals(subject).await.map_err(api::unread)?;
                 return api::respond(StatusCode::OK, &new, clicks, &app.rules.origins);
             }
             // Edited or spread over more shards meanwhile: the same edit on what is there now.

@@ -84,9 +84,7 @@ async fn meanwhile(
     let write = On::operation("TransactWriteItems").once();
     world.probe.inject(write, Fault::Meet(Arc::clone(&gate)));
     let other = async {
-        while world.probe.fired() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.probe.wait_for(1).await;
         other.await;
         gate.wait().await;
     };
@@ -140,7 +138,7 @@ async fn an_edit_is_one_read_one_transaction_and_one_query_of_the_clicks() {
     let (world, function) = start().await;
     assert_eq!(event("update-link/minimal").send(&function).await.status, 200);
     let calls: Vec<_> = world.probe.take_calls().into_iter().map(|call| call.operation).collect();
-    assert_eq!(calls, ["GetItem", "TransactWriteItems", "Query"]);
+    assert_eq!(calls, ["GetItem", "Query", "TransactWriteItems"]);
 }
 
 #[tokio::test]
@@ -404,10 +402,23 @@ async fn bad_edits_are_refused_with_the_place_and_change_nothing() {
         answer.assert_problem(Kind::InvalidRequest);
         assert_eq!(answer.faults(), places, "{body}");
     }
-    for text in ["", "{", "[]", "null", "\"url\"", "{\"url\": }"] {
+    let deep = format!("{{\"url\": {}", "[".repeat(10_000));
+    for text in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"url\"",
+        "{\"url\": }",
+        "{\"title\": \"\\ud800\"}",
+        "{\"max_clicks\": 1e999}",
+        "{} {}",
+        "\u{feff}{}",
+        deep.as_str(),
+    ] {
         let answer = event("update-link/minimal").text_body(text).send(&function).await;
         answer.assert_problem(Kind::InvalidRequest);
-        assert_eq!(answer.faults(), [""], "{text}");
+        assert_eq!(answer.faults(), [""], "{text:.40}");
     }
     assert_eq!(stored(&world).await.unwrap().revision, 1);
 }
@@ -648,11 +659,14 @@ async fn a_link_that_others_never_leave_alone_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn two_transactions_that_meet_are_not_the_callers_business() {
+async fn transactions_that_meet_or_are_throttled_are_not_the_callers_business() {
     let (world, function) = start().await;
-    let conflict = Fault::cancel("TransactionConflict", |_| true);
-    world.probe.inject(On::operation("TransactWriteItems").times(3), conflict);
+    for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let cancelled = Fault::cancel(code, |_| true);
+        world.probe.inject(On::operation("TransactWriteItems").once(), cancelled);
+    }
     assert_eq!(event("update-link/minimal").send(&function).await.header("etag"), "\"2\"");
+    assert_eq!(world.probe.fired(), 3);
 }
 
 // --- Bad days ---------------------------------------------------------------------------------
@@ -684,4 +698,6 @@ async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
             })
         );
     }
+    // Not even where only the answer would have needed the clicks.
+    assert_eq!(stored(&world).await.unwrap().revision, 1);
 }

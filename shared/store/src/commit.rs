@@ -11,7 +11,7 @@ use crate::keys::Key;
 use crate::row::Item;
 use crate::unavailable::Cause;
 
-/// How often a transaction is tried that met another one at the same row.
+/// How often a transaction is tried that met another one at the same row, or was throttled.
 const TRIES: u32 = 8;
 
 /// Why nothing was written.
@@ -58,7 +58,7 @@ impl Condition {
 ///
 /// The SDK makes a request token for each call and keeps it over its own retries: if only the
 /// answer was lost, the second sending changes nothing and answers as the first would have. A
-/// transaction that DynamoDB has cancelled for a conflict is sent anew, as another call. An earlier
+/// transaction that DynamoDB has cancelled for what may pass is sent anew, as another call. An earlier
 /// sending of it may still be on its way: where no condition tells that a write was made already,
 /// whoever asks for it gives the `token` of all its calls.
 pub(crate) async fn commit(
@@ -69,8 +69,7 @@ pub(crate) async fn commit(
 ) -> Result<(), CommitError> {
     let items: Vec<_> = changes.into_iter().map(|change| change.into_item(table)).collect();
     let token = token.map(|token| format!("{token:032x}"));
-    // Those who met shall not meet again: their pauses differ as their addresses do.
-    let mut dice = Dice::named(items.as_ptr().addr());
+    let mut dice = Dice::of_chance();
     for attempt in 1.. {
         let call = client
             .transact_write_items()
@@ -87,13 +86,19 @@ pub(crate) async fn commit(
         if !failed.is_empty() {
             return Err(CommitError::Conditions(failed));
         }
-        let conflict = reasons.iter().any(|reason| reason.code() == Some("TransactionConflict"));
-        if !conflict || attempt == TRIES {
+        if !reasons.iter().any(may_pass) || attempt == TRIES {
             return Err(CommitError::Unavailable(Box::new(error)));
         }
         tokio::time::sleep(dice.pause(attempt)).await;
     }
     Ok(())
+}
+
+/// Whether an item was in the way of its transaction for this moment only.
+fn may_pass(reason: &CancellationReason) -> bool {
+    const CODES: [&str; 3] =
+        ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    reason.code().is_some_and(|code| CODES.contains(&code))
 }
 
 fn failed_conditions(reasons: &[CancellationReason]) -> Vec<(usize, Option<Item>)> {

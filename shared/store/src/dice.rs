@@ -1,6 +1,6 @@
-//! Random choices of one batch, from random bits that are handed in.
+//! Random choices: where to write, and how long to wait before the next try.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::time::Duration;
 
 /// A stream of random numbers (SplitMix64): for spreading load, not for secrets.
@@ -22,6 +22,12 @@ impl Dice {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         Self { state: hasher.finish() }
+    }
+
+    /// A stream of its own for everybody: for those who met at a row and have the same to do there.
+    pub(crate) fn of_chance() -> Self {
+        // Its keys are the operating system's random bits.
+        Self { state: RandomState::new().build_hasher().finish() }
     }
 
     fn roll(&mut self) -> u64 {
