@@ -113,6 +113,21 @@ async fn ends_within_an_hour_are_rounded_outwards_and_said() {
 }
 
 #[tokio::test]
+async fn before_there_were_clicks_there_are_zeros() {
+    let (_world, function) = world().await;
+    for query in [
+        "from=-005001-12-31T00:00:00Z&to=-005000-01-02T00:00:00Z",
+        "from=-009998-12-31T00:00:00Z&to=-009998-12-31T01:00:00Z",
+        "from=1969-12-31&to=1970-01-02",
+        "from=9999-12-01&to=9999-12-30",
+    ] {
+        let answer = asking(query).send(&function).await;
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        assert_eq!(answer.json()["totals"]["clicks"], 0, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_parameters_are_named_all_at_once_and_nothing_is_read() {
     let (world, function) = world().await;
     for (event, parameters) in [

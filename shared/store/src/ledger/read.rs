@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::rollup::{Counts, Rollup};
 use domain::{ClickId, Day, LinkId};
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{self, Cell, RecordedClick, RollupRow};
@@ -170,6 +171,13 @@ impl LedgerStore {
         days: RangeInclusive<Day>,
     ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
         let mut merged = BTreeMap::<Day, Rollup>::new();
+        // No click is older, and days before the year 0 do not sort as text: DynamoDB would refuse
+        // the range.
+        let first = (*days.start()).max(Day::of(Timestamp::UNIX_EPOCH));
+        if *days.end() < first {
+            return Ok(merged);
+        }
+        let days = first..=*days.end();
         for (key, row) in self.query_rollups(subject, Range::Days(days)).await? {
             if let RollupKey::Day(day, _) = key {
                 merged.entry(day).or_default().merge(&row.rollup);
