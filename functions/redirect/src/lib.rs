@@ -180,7 +180,12 @@ fn text(request: &Request, name: header::HeaderName) -> Option<&str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The longest name that DNS knows.
+const MAX_HOST_BYTES: usize = 253;
+
 /// The host of a referrer: its path may hold what is nobody's business.
 fn host_of(referrer: &str) -> Option<String> {
-    Url::parse(referrer).ok()?.host_str().map(str::to_owned)
+    let url = Url::parse(referrer).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty() && host.len() <= MAX_HOST_BYTES)?;
+    Some(host.to_owned())
 }

@@ -80,6 +80,27 @@ async fn every_slug_of_a_link_leads_to_it() {
 }
 
 #[tokio::test]
+async fn a_referrer_is_the_host_of_an_address_and_nothing_else() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    let long = format!("https://{}example.org/", "a.".repeat(130));
+    for (referrer, host) in [
+        ("https://News.example.org:8443/story?id=7#top", Some("news.example.org")),
+        ("android-app://com.example.mail/", Some("com.example.mail")),
+        ("https://user:secret@example.org/", Some("example.org")),
+        ("mailto:somebody@example.org", None),
+        ("not an address", None),
+        ("", None),
+        // Longer than any name can be: clicks stay small, or a page of them would not fit.
+        (long.as_str(), None),
+    ] {
+        get("spring").header("referer", referrer).send(&function).await;
+        let clicks = world.take_clicks().await;
+        assert_eq!(clicks[0]["referrer"].as_str(), host, "{referrer}");
+    }
+}
+
+#[tokio::test]
 async fn head_answers_like_get_and_is_no_click() {
     let world = World::with_spring().await;
     let answer = event("redirect/head").send(&function(&world).await).await;
