@@ -50,7 +50,7 @@ pub enum DestinationError {
 pub struct HostRules {
     /// The service's own origins: no loops.
     pub origins: Origins,
-    /// Hosts that are refused, with all below them; lower case.
+    /// Hosts that are refused, with all below them; as they stand in normalised URLs.
     pub blocked: Vec<String>,
 }
 
@@ -59,8 +59,10 @@ impl HostRules {
     pub fn new(origins: Origins, blocked: &str) -> Self {
         let blocked = blocked
             .split(',')
-            .map(|host| host.trim().trim_end_matches('.').to_ascii_lowercase())
+            .map(|host| host.trim().trim_end_matches('.'))
             .filter(|host| !host.is_empty())
+            // As URLs have them: `böse.example` stands in a destination as `xn--bse-sna.example`.
+            .map(|host| Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string()))
             .collect();
         Self { origins, blocked }
     }
@@ -143,7 +145,7 @@ mod tests {
 
     fn rules() -> HostRules {
         let origins = Origins::parse("https://go.example.com").unwrap();
-        HostRules::new(origins, "evil.example, Bad.Example.")
+        HostRules::new(origins, "evil.example, Bad.Example., böse.example")
     }
 
     fn parse(text: &str) -> Result<Destination, DestinationError> {
@@ -194,6 +196,8 @@ mod tests {
             ("http://GO.example.com./a", Loop),
             ("https://evil.example", Blocked),
             ("https://a.bad.example./x", Blocked),
+            ("https://xn--bse-sna.example", Blocked),
+            ("https://böse.example", Blocked),
         ];
         for (text, error) in cases {
             assert_eq!(parse(text), Err(error), "{text:?}");
