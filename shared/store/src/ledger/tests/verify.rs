@@ -144,6 +144,8 @@ async fn what_never_comes_to_rest_is_unsettled() {
     let fixture = Fixture::new().await;
     let clicks = clicks(2_000, 1, 1);
     fixture.recorded(&clicks[..100]).await;
+    // Slow reads, so that there is a recording between any two of them.
+    fixture.probe.inject(On::operation("Query"), Fault::Delay(Duration::from_millis(100)));
     let verified = verified(&fixture, 1);
     tokio::pin!(verified);
     let mut batches = clicks[100..].chunks(10).cycle();
