@@ -157,14 +157,16 @@ async fn load_demo(flags: Flags) -> anyhow::Result<ExitCode> {
     text.push('\n');
     match ready {
         Some(Ready { url, api_key, .. }) => text.push_str(&format!(
-            "List them:\n  {}\n\
-             And the counts of one of them, by its id:\n  {}\n",
+            "List them, and the counts of one of them by its id:\n\n  {}\n  {}\n",
             api(url, api_key, "links?tag=demo&limit=3"),
             api(url, api_key, "links/<id>/stats?interval=day"),
         )),
-        None => text.push_str("Start the server to see them: `cargo run -p local`\n"),
+        None => text.push_str(&format!(
+            "Start the server to see them:\n\n  {}\n",
+            command("serve", &flags.data_dir)
+        )),
     }
-    text.push_str("Recount them all: `cargo run -p local -- verify`");
+    text.push_str(&format!("\nRecount them all:\n\n  {}\n", command("verify", &flags.data_dir)));
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -203,13 +205,21 @@ async fn welcome(platform: &Platform) -> anyhow::Result<String> {
          \n\
          \x20 {} -H 'Content-Type: application/json' -d '{{\"url\": \"https://example.com/\", \"slug\": \"{slug}\"}}'\n\
          \x20 curl -i {url}/{slug}\n\
-         \x20 {}\n\
-         \n\
-         Sample data: `cargo run -p local -- demo`. Proof that the counts are the recorded clicks:\n\
-         `cargo run -p local -- verify`. Ctrl-C stops it.\n",
+         \x20 {}\n",
         api(url, api_key, "links"),
         api(url, api_key, &format!("links?q={slug}")),
     );
+    if let Some(path) = data_dir {
+        text.push_str(&format!(
+            "\nLoad sample data, and prove that the counts are the recorded clicks:\n\
+             \n\
+             \x20 {}\n\
+             \x20 {}\n",
+            command("demo", path),
+            command("verify", path),
+        ));
+    }
+    text.push_str("\nCtrl-C stops it.\n");
     let origins = platform.origins();
     if !origins.split(',').any(|origin| origin.trim() == url) {
         text.push_str(&format!(
@@ -239,6 +249,17 @@ async fn free_slug(platform: &Platform) -> anyhow::Result<String> {
 
 fn api(url: &str, key: &str, path: &str) -> String {
     format!("curl '{url}/api/v1/{path}' -H 'Authorization: Bearer {key}'")
+}
+
+/// How another command is started on the same data.
+fn command(name: &str, data_dir: &Path) -> String {
+    let dir = shown(data_dir);
+    // What holds without a flag needs none.
+    match (name, dir.as_str()) {
+        ("serve", ".signpost") => "cargo run -p local".to_owned(),
+        (_, ".signpost") => format!("cargo run -p local -- {name}"),
+        (_, _) => format!("cargo run -p local -- {name} --data-dir '{dir}'"),
+    }
 }
 
 /// A path as a person would type it.

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::{ApiKey, KeyId, KeyRecord, Scope, WorkspaceId};
 use embedded::Embedded;
-use lambda::{Chain, Clock, Env, Random};
+use lambda::{Clock, Env, Random};
 use store::{AccountStore, create_tables};
 use tokio::time::{Instant, sleep};
 
@@ -145,5 +146,8 @@ fn aws_at(endpoint: &str) -> anyhow::Result<SdkConfig> {
         ("AWS_ACCESS_KEY_ID", embedded::ACCESS_KEY_ID.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", embedded::SECRET_ACCESS_KEY.to_owned()),
     ]);
-    lambda::aws_config(&env).map_err(|error| anyhow::anyhow!("{}", Chain(&error)))
+    let config = lambda::aws_config(&env)?;
+    // A function must answer in seconds; a command may wait while a server has much to do.
+    let patient = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60));
+    Ok(config.into_builder().timeout_config(patient.build()).build())
 }

@@ -65,7 +65,9 @@ impl Default for Limits {
         Self {
             // It keeps the process below the 1,024 files that it usually may open.
             connections: 900,
-            head: Duration::from_secs(15),
+            // More than the 60 seconds that proxies keep an idle connection: it must not close
+            // just when they use it again.
+            head: Duration::from_secs(75),
             body: Duration::from_secs(20),
             write: Duration::from_secs(20),
         }
