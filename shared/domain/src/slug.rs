@@ -124,9 +124,26 @@ fn allowed(c: char) -> bool {
         // Combining marks are part of many scripts' letters, and have no NFC form of their own.
         c => {
             !c.is_ascii()
+                && !is_invisible(c)
                 && (c.is_alphabetic() || unicode_normalization::char::is_combining_mark(c))
         }
     }
+}
+
+/// Letters and marks that show nothing (Unicode's `Default_Ignorable_Code_Point`): with them a slug
+/// would look like another one.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 impl fmt::Display for Slug {
@@ -161,6 +178,9 @@ mod tests {
             ("a\u{202e}b", SlugError::BadCharacter),
             ("a\u{200b}b", SlugError::BadCharacter),
             ("a%41", SlugError::BadCharacter),
+            ("a\u{fe0f}", SlugError::BadCharacter),
+            ("pay\u{34f}pal", SlugError::BadCharacter),
+            ("\u{3164}", SlugError::BadCharacter),
             ("🦀", SlugError::BadCharacter),
             ("API", SlugError::Reserved),
             ("pаypal", SlugError::MixedScripts),
