@@ -3,6 +3,8 @@
 //! The real program runs as a process of its own, because only that can be killed. Every request
 //! carries a user agent of its own, so each answered redirect can be looked for by name.
 
+#![expect(clippy::unwrap_used, reason = "the whole file is a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -221,7 +223,7 @@ fn what_was_answered_before_a_kill_is_there_and_counted_once() {
         assert_eq!(running.api(&format!("/api/v1/links/{id}"))["id"], *id.as_str());
     }
     let followed: usize = answered.followed.values().map(BTreeSet::len).sum();
-    assert!(0 < answered.created.len() && 0 < followed);
+    assert!(!answered.created.is_empty() && 0 < followed);
     for (link, names) in &answered.followed {
         let begin = Instant::now();
         // Counting catches up; the queue is not empty at once.

@@ -60,7 +60,8 @@ async fn a_head_request_gets_no_body() {
 #[tokio::test]
 async fn a_function_that_fails_is_a_500_and_the_next_request_works() {
     let world = World::new().await;
-    let answers: [fn(&Value) -> Result<Value, &'static str>; 9] = [
+    type Answer = fn(&Value) -> Result<Value, &'static str>;
+    let answers: [Answer; 9] = [
         |_| Err("it failed"),
         |_| panic!("it panicked"),
         |_| Ok(json!("hello")),
