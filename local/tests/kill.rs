@@ -159,12 +159,7 @@ fn load_and_kill(running: Running, links: &[(String, String)], round: u32, all: 
     }
 }
 
-fn create(
-    connection: &mut Connection,
-    key: &str,
-    name: &str,
-    told: &mut Answered,
-) -> Option<()> {
+fn create(connection: &mut Connection, key: &str, name: &str, told: &mut Answered) -> Option<()> {
     let head = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
     let body = json!({"url": "https://example.com", "slug": name}).to_string();
     let (status, body) = connection.send("POST", "/api/v1/links", &head, &body)?;
