@@ -153,6 +153,22 @@ async fn a_tag_picks_its_links_newest_first() {
 }
 
 #[tokio::test]
+async fn a_tag_may_have_any_characters() {
+    let world = World::new().await;
+    world.add(&young("a", 0, &["Black Friday", "a#b&c=d", "50 %", "été"])).await;
+    let function = load_in(&world).await;
+    for text in ["Black+Friday", "Black%20Friday", "a%23b%26c%3Dd", "50%20%25", "e%CC%81t%C3%A9"] {
+        for filter in ["", "&q=a"] {
+            let answer = query(&format!("tag={text}{filter}")).send(&function).await;
+            assert_eq!(slugs(&answer), ["a"], "{text}{filter}: {answer:?}");
+        }
+    }
+    // A tag is no other tag's partition.
+    assert!(slugs(&query("tag=a").send(&function).await).is_empty());
+    assert!(slugs(&query("tag=%FF").send(&function).await).is_empty());
+}
+
+#[tokio::test]
 async fn a_prefix_picks_its_links_in_the_order_of_their_slugs() {
     let (_world, function) = start().await;
     let answer = event("list-links/prefix").send(&function).await;

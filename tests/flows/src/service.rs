@@ -35,20 +35,29 @@ impl Service {
 
     /// All functions over this world.
     pub(crate) async fn over(world: World) -> Self {
-        Self::of(world, |_| true).await
+        Self::of(world, |_| true, &[]).await
+    }
+
+    /// All functions over an empty world, with other settings.
+    pub(crate) async fn with(settings: &[(&'static str, &str)]) -> Self {
+        Self::of(World::new().await, |_| true, settings).await
     }
 
     /// One function over this world: a start takes a while, and some tests start many.
     pub(crate) async fn only(function: &str, world: World) -> Self {
-        Self::of(world, |name| name == function).await
+        Self::of(world, |name| name == function, &[]).await
     }
 
-    async fn of(world: World, is_wanted: impl Fn(&str) -> bool) -> Self {
+    async fn of(
+        world: World,
+        is_wanted: impl Fn(&str) -> bool,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
         let mut functions = BTreeMap::new();
         let wanted = functions::NAMES.iter().zip(1..).filter(|(name, _)| is_wanted(name));
         for (name, seed) in wanted {
             // Two processes never have the same random bits.
-            let boot = Boot { random: Random::seeded(seed), ..world.boot(name) };
+            let boot = Boot { random: Random::seeded(seed), ..world.boot_with(name, settings) };
             let function = functions::load(boot).await.unwrap_or_else(|e| panic!("{name}: {e}"));
             functions.insert(*name, function);
         }

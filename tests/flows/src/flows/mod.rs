@@ -2,6 +2,7 @@
 
 mod cost;
 mod credentials;
+mod domains;
 mod life;
 mod limits;
 mod once;
