@@ -18,6 +18,11 @@ use url::Url;
 
 use crate::routes::Routes;
 
+/// The slug's row says that there is a limit, again and again, and there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit of the link of `{0}` comes and goes")]
+struct Unsettled(Slug);
+
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -61,8 +66,8 @@ pub async fn handle(app: App, request: Request) -> Result<After<Click>, Problem>
         return Ok(answer);
     }
     let found = app.routes.renew(domain, &slug, now).await?;
-    let edited = || Problem::client(Kind::Unavailable, "the link is being edited");
-    answer(&app, &request, domain, &slug, &found).await?.ok_or_else(edited)
+    let unsettled = || Problem::server(Kind::Unavailable, Unsettled(slug.clone()));
+    answer(&app, &request, domain, &slug, &found).await?.ok_or_else(unsettled)
 }
 
 /// Sends the click to the ledger's queue. If that fails, the click is in the log, whole.

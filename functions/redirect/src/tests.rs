@@ -101,6 +101,14 @@ async fn a_referrer_is_the_host_of_an_address_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn of_a_long_user_agent_the_beginning_is_kept() {
+    let world = World::with_spring().await;
+    let long = "Mozilla/5.0 ".repeat(100);
+    get("spring").header("user-agent", &long).send(&function(&world).await).await;
+    assert_eq!(world.take_clicks().await[0]["user_agent"], long[..512]);
+}
+
+#[tokio::test]
 async fn head_answers_like_get_and_is_no_click() {
     let world = World::with_spring().await;
     let answer = event("redirect/head").send(&function(&world).await).await;
@@ -116,6 +124,7 @@ async fn addresses_without_a_link_are_answered_in_kind() {
     let page = event("redirect/unknown-slug-in-a-browser").send(&function).await;
     assert_eq!((page.status, page.header("content-type")), (404, "text/html; charset=utf-8"));
     assert_eq!(page.header("cache-control"), "private, no-store");
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     assert_eq!(event("redirect/head-unknown-slug").send(&function).await.status, 404);
     assert_eq!(event("redirect/root").send(&function).await.status, 200);
     assert_eq!(event("redirect/root-head").send(&function).await.status, 200);
@@ -318,6 +327,20 @@ async fn a_limit_that_was_taken_away_is_in_nobody_s_way() {
     // And that is remembered.
     assert_eq!(get("limited").send(&function).await.status, 302);
     assert_eq!((world.probe.count("GetItem"), world.probe.count("TransactWriteItems")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_limit_that_comes_and_goes_is_a_503_and_never_the_destination() {
+    let world = World::new().await;
+    let mut limited = link("limited");
+    limited.definition.max_clicks = Some(9);
+    world.add(&limited).await;
+    let gone = Fault::cancel("ConditionalCheckFailed", |_| true);
+    world.probe.inject(On::operation("TransactWriteItems"), gone);
+    let answer = get("limited").send(&function(&world).await).await;
+    answer.assert_problem(Kind::Unavailable);
+    assert_eq!(world.probe.fired(), 2);
+    assert!(world.take_clicks().await.is_empty());
 }
 
 #[tokio::test]
