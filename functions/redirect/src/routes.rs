@@ -11,9 +11,6 @@ use store::{Found, LinkStore, ReadLinkError, Spent};
 /// How many slugs a process remembers: at most about 10 MB of a plain link's rows.
 const ENTRIES: usize = 10_000;
 
-/// How long a slug that leads nowhere is remembered, in seconds. Somebody may just be making it.
-const NOTHING_SECONDS: i64 = 5;
-
 /// The links, as the redirect sees them.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
@@ -45,8 +42,11 @@ impl Routes {
         })
     }
 
-    /// What a slug leads to. No read if the cache knows it, else one (two for «nothing», which is
-    /// confirmed by a consistent read before it is believed, and for «nothing any more»).
+    /// What a slug leads to. No read if the cache knows it, else one (two for «nothing» and
+    /// «nothing any more», which are confirmed by a consistent read before they are believed).
+    ///
+    /// Only links are remembered. That a slug leads nowhere can be untrue a moment later, and then
+    /// whoever made the link would be told that it is not there.
     pub(crate) async fn find(
         &self,
         domain: &Domain,
@@ -55,18 +55,13 @@ impl Routes {
     ) -> Result<Arc<Found>, Problem> {
         let address = (domain.clone(), slug.clone());
         let known = self.cache.get(&address);
-        if let Some(entry) = known.as_ref().filter(|entry| entry.age(now) < self.lifetime(entry)) {
+        if let Some(entry) = known.as_ref().filter(|entry| entry.age(now) < self.ttl) {
             return Ok(Arc::clone(&entry.found));
         }
         match self.links.follow(domain, slug).await {
-            Ok(found) => {
-                let found = Arc::new(found);
-                let entry = Entry { found: Arc::clone(&found), read_at: now };
-                self.cache.insert(address, entry);
-                Ok(found)
-            }
+            Ok(found) => Ok(self.remember(address, found, now)),
             Err(error) => match known {
-                Some(entry) if entry.age(now) < self.lifetime(&entry) + self.stale => {
+                Some(entry) if entry.age(now) < self.ttl + self.stale => {
                     let error = Chain(&error).to_string();
                     tracing::warn!(error, link.slug = %slug, "served `{slug}` stale");
                     Ok(entry.found)
@@ -83,24 +78,25 @@ impl Routes {
         slug: &Slug,
         now: Timestamp,
     ) -> Result<Arc<Found>, Problem> {
-        let found = Arc::new(self.links.follow_newest(domain, slug).await.map_err(to_problem)?);
-        let entry = Entry { found: Arc::clone(&found), read_at: now };
-        self.cache.insert((domain.clone(), slug.clone()), entry);
-        Ok(found)
+        let found = self.links.follow_newest(domain, slug).await.map_err(to_problem)?;
+        Ok(self.remember((domain.clone(), slug.clone()), found, now))
+    }
+
+    fn remember(&self, address: (Domain, Slug), found: Found, now: Timestamp) -> Arc<Found> {
+        let found = Arc::new(found);
+        match *found {
+            Found::Route(_) => {
+                self.cache.insert(address, Entry { found: Arc::clone(&found), read_at: now });
+            }
+            // Or it would be served stale some day, though it is known to be gone.
+            Found::Deleted | Found::Nothing => drop(self.cache.remove(&address)),
+        }
+        found
     }
 
     /// Spends one click of a link's limit, once for a token.
     pub(crate) async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Problem> {
         self.links.spend(link, token).await.map_err(|e| Problem::server(Kind::Unavailable, e))
-    }
-
-    fn lifetime(&self, entry: &Entry) -> SignedDuration {
-        match *entry.found {
-            Found::Route(_) => self.ttl,
-            Found::Deleted | Found::Nothing => {
-                self.ttl.min(SignedDuration::from_secs(NOTHING_SECONDS))
-            }
-        }
     }
 }
 
