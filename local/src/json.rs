@@ -1,5 +1,8 @@
 //! Writing JSON straight into a buffer: events are built for every request, and have no types.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 /// A JSON object under construction.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
@@ -28,6 +31,16 @@ impl<'a> Object<'a> {
 
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         text(self.name(name), value);
+    }
+
+    /// Bytes in base 64, which are written without a copy: bodies can be large.
+    pub(crate) fn base64(&mut self, name: &str, bytes: &[u8]) {
+        let out = self.name(name);
+        out.push(b'"');
+        let start = out.len();
+        out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
+        BASE64.encode_slice(bytes, &mut out[start..]).expect("four characters for three bytes");
+        out.push(b'"');
     }
 
     /// A value that is JSON already.

@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 10 * 1024 * 1024;
 const LARGE_BYTES: usize = 256 * 1024;
 
 /// How many large bodies there may be at once.
-const LARGE_AT_ONCE: usize = 2;
+const LARGE_AT_ONCE: usize = 1;
 
 /// How much more of a body that is too large is read and dropped. A connection that is closed on
 /// a client that still sends is a broken one to it: it would never see the answer.
@@ -32,11 +32,12 @@ pub(super) struct Bodies {
     time: Duration,
 }
 
-/// A body; keep it until the request has been answered.
+/// A body.
 #[derive(Debug)]
 pub(super) struct Whole<'a> {
     pub(super) bytes: Bytes,
-    _turn: Option<SemaphorePermit<'a>>,
+    /// The turn of a large one, to be kept until the request has been answered.
+    pub(super) turn: Option<SemaphorePermit<'a>>,
 }
 
 impl Bodies {
@@ -46,7 +47,7 @@ impl Bodies {
 
     pub(super) async fn read(&self, body: Incoming) -> Result<Whole<'_>, Refusal> {
         if body.is_end_stream() {
-            return Ok(Whole { bytes: Bytes::new(), _turn: None });
+            return Ok(Whole { bytes: Bytes::new(), turn: None });
         }
         // Boxed: most requests have no body, and should not carry the room for reading one.
         let reading = Box::pin(self.collect(body));
@@ -82,7 +83,7 @@ impl Bodies {
             }
         }
         let bytes = if rest.is_empty() { first } else { rest.freeze() };
-        Ok(Whole { bytes, _turn: turn })
+        Ok(Whole { bytes, turn })
     }
 }
 

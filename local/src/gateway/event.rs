@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, Version, header};
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -61,7 +59,7 @@ impl Call<'_> {
                 event.text("body", text);
                 false
             } else {
-                event.text("body", &BASE64.encode(body));
+                event.base64("body", body);
                 true
             };
             event.raw("isBase64Encoded", if encoded { "true" } else { "false" });

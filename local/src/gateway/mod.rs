@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::authorizer::{Authorizer, Verdict};
-use self::body::Bodies;
+use self::body::{Bodies, Whole};
 use self::event::Call;
 use self::ids::Ids;
 use self::routes::Routes;
@@ -211,9 +211,11 @@ impl Gateway {
         } else {
             None
         };
-        let body = self.bodies.read(body).await?;
-        call.body_bytes = body.bytes.len();
-        let event = call.http_event(context.as_deref(), &body.bytes);
+        let Whole { bytes: body, turn: _turn } = self.bodies.read(body).await?;
+        call.body_bytes = body.len();
+        let event = call.http_event(context.as_deref(), &body);
+        // Large ones are in the event a second time.
+        drop(body);
         let answer = self.invoke(&route.function, event).await?;
         answer::parse(&answer).map_err(|error| {
             let function = route.function.name();

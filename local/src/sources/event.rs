@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use crate::json::Object;
@@ -49,7 +47,7 @@ fn fill_attribute(out: &mut Object<'_>, value: &MessageAttributeValue) {
         out.text("stringValue", text);
     }
     if let Some(bytes) = value.binary_value() {
-        out.text("binaryValue", &BASE64.encode(bytes));
+        out.base64("binaryValue", bytes.as_ref());
     }
     out.list("stringListValues", []);
     out.list("binaryListValues", []);
