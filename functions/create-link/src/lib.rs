@@ -63,7 +63,11 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
     loop {
         tries -= 1;
         match app.links.create(&link).await {
-            Ok(()) => return created(&link, &app.rules.origins),
+            Ok(()) => {
+                let by = caller.principal();
+                tracing::info!(link.id = %link.id, link.slug = %link.slug, principal = by, "created `{}`", link.slug);
+                return created(&link, &app.rules.origins);
+            }
             Err(CreateError::SlugTaken(taken))
                 if chosen.is_none() && taken == link.slug && 0 < tries =>
             {
@@ -75,7 +79,6 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
 }
 
 fn created(link: &Link, origins: &Origins) -> Result<Response<Body>, Problem> {
-    tracing::info!(link.id = %link.id, link.slug = %link.slug, "created link `{}`", link.slug);
     let mut response = api::respond(StatusCode::CREATED, link, Counts::default(), origins)?;
     let location = HeaderValue::from_str(&format!("/api/v1/links/{}", link.id))
         .map_err(|e| Problem::server(Kind::Internal, e))?;

@@ -37,7 +37,8 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         }
         match app.links.delete(&link, app.clock.now()).await {
             Ok(()) => {
-                tracing::info!(link.id = %link.id, link.slug = %link.slug, "deleted `{}`", link.slug);
+                let by = caller.principal();
+                tracing::info!(link.id = %link.id, link.slug = %link.slug, principal = by, "deleted `{}`", link.slug);
                 return Ok(lambda::no_content());
             }
             Err(DeleteError::Changed(_)) => {}

@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use domain::{Domain, LinkId, Slug};
+use domain::{Destination, Domain, LinkId, Slug};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Chain, Env, EnvError, Kind, Problem};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use store::{Found, LinkStore, ReadLinkError, Spent};
 
-/// How many slugs a process remembers: at most about 10 MB of a plain link's rows.
-const ENTRIES: usize = 10_000;
+/// How much a process remembers: some 40,000 plain links, or a thousand with the longest URLs.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// About what an entry takes besides its texts.
+const ENTRY_BYTES: usize = 300;
 
 /// The links, as the redirect sees them.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
     links: LinkStore,
-    cache: Arc<Cache<(Domain, Slug), Entry>>,
+    cache: Arc<Cache<(Domain, Slug), Entry, Bytes>>,
     /// The age up to which an answer is taken from the cache: the only place where an edit lags.
     ttl: SignedDuration,
     /// The age beyond that up to which it will do when DynamoDB is away.
@@ -36,7 +40,7 @@ impl Routes {
         };
         Ok(Self {
             links,
-            cache: Arc::new(Cache::new(ENTRIES)),
+            cache: Arc::new(Cache::with_weighter(1_000, CACHE_BYTES, Bytes)),
             ttl: seconds("CACHE_TTL_SECONDS", 30)?,
             stale: seconds("STALE_IF_ERROR_SECONDS", 300)?,
         })
@@ -100,6 +104,24 @@ impl Routes {
     }
 }
 
+/// Weighs an entry: bounding only their number would let one tenant's long URLs fill the memory.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl Weighter<(Domain, Slug), Entry> for Bytes {
+    fn weight(&self, (domain, slug): &(Domain, Slug), entry: &Entry) -> u64 {
+        let urls = match &*entry.found {
+            Found::Route(route) => {
+                let fallback = route.fallback_url.as_ref().map_or("", Destination::as_str);
+                route.url.as_str().len() + fallback.len()
+            }
+            Found::Deleted | Found::Nothing => 0,
+        };
+        let bytes = ENTRY_BYTES + domain.as_str().len() + slug.as_str().len() + urls;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
 impl Entry {
     fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.read_at)
@@ -110,5 +132,27 @@ fn to_problem(error: ReadLinkError) -> Problem {
     match error {
         ReadLinkError::Unavailable(error) => Problem::server(Kind::Unavailable, error),
         ReadLinkError::BadRow(error) => Problem::server(Kind::Internal, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::link;
+
+    use super::*;
+
+    #[test]
+    fn long_links_take_no_more_memory_than_short_ones() {
+        let cache = Cache::with_weighter(1_000, CACHE_BYTES, Bytes);
+        let mut long = link("long");
+        long.definition.url = Destination::stored("x".repeat(8_000));
+        let found = Arc::new(Found::Route(Box::new(domain::Route::of(&long))));
+        for number in 0..4_000 {
+            let slug = Slug::parse(&format!("s{number}")).unwrap();
+            let entry = Entry { found: Arc::clone(&found), read_at: Timestamp::UNIX_EPOCH };
+            cache.insert((long.domain.clone(), slug), entry);
+        }
+        assert!(cache.weight() <= CACHE_BYTES, "{} bytes", cache.weight());
+        assert!((1_500..2_100).contains(&cache.len()), "{} links", cache.len());
     }
 }

@@ -8,6 +8,7 @@ use domain::{Domain, Link, LinkId, Route, Slug, WorkspaceId};
 use super::LinkStore;
 use super::item::{SlugRow, read_link, read_slug};
 use crate::commit::{Change, CommitError, Condition, commit};
+use crate::dice::Dice;
 use crate::keys::{self, Key};
 use crate::row::{BadRow, Item};
 use crate::unavailable::Unavailable;
@@ -46,7 +47,7 @@ pub enum Spent {
 }
 
 /// How often the rest of a batch is asked for that DynamoDB did not answer at once.
-const BATCH_TRIES: usize = 5;
+const BATCH_TRIES: u32 = 5;
 
 impl LinkStore {
     /// The link of this id in this workspace. One consistent `GetItem`.
@@ -122,9 +123,13 @@ impl LinkStore {
         for ids in ids.chunks(100) {
             let mut keys: Vec<_> =
                 ids.iter().map(|id| keys::link(workspace, *id).attributes()).collect();
-            for _ in 0..BATCH_TRIES {
+            let mut dice = Dice::named(ids);
+            for tries in 0..BATCH_TRIES {
                 if keys.is_empty() {
                     break;
+                }
+                if 0 < tries {
+                    tokio::time::sleep(dice.pause(tries)).await;
                 }
                 let (rows, rest) = self.batch(std::mem::take(&mut keys)).await?;
                 for row in &rows {
