@@ -64,8 +64,13 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         tries -= 1;
         match app.links.create(&link).await {
             Ok(()) => {
-                let by = caller.principal();
-                tracing::info!(link.id = %link.id, link.slug = %link.slug, principal = by, "created `{}`", link.slug);
+                tracing::info!(
+                    link.id = %link.id,
+                    link.slug = %link.slug,
+                    principal = caller.principal(),
+                    "created `{}`",
+                    link.slug
+                );
                 return created(&link, &app.rules.origins);
             }
             Err(CreateError::SlugTaken(taken))

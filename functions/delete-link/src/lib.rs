@@ -37,8 +37,13 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         }
         match app.links.delete(&link, app.clock.now()).await {
             Ok(()) => {
-                let by = caller.principal();
-                tracing::info!(link.id = %link.id, link.slug = %link.slug, principal = by, "deleted `{}`", link.slug);
+                tracing::info!(
+                    link.id = %link.id,
+                    link.slug = %link.slug,
+                    principal = caller.principal(),
+                    "deleted `{}`",
+                    link.slug
+                );
                 return Ok(lambda::no_content());
             }
             Err(DeleteError::Changed(_)) => {}

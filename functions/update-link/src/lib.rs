@@ -51,8 +51,13 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         let clicks = app.ledger.totals(Subject::Link(new.id)).await.map_err(api::unread)?;
         match app.links.update(&old, &new).await {
             Ok(()) => {
-                let by = caller.principal();
-                tracing::info!(link.id = %new.id, link.slug = %new.slug, principal = by, "edited `{}`", new.slug);
+                tracing::info!(
+                    link.id = %new.id,
+                    link.slug = %new.slug,
+                    principal = caller.principal(),
+                    "edited `{}`",
+                    new.slug
+                );
                 return api::respond(StatusCode::OK, &new, clicks, &app.rules.origins);
             }
             // Edited or spread over more shards meanwhile: the same edit on what is there now.
