@@ -1,6 +1,6 @@
 //! What tests of several crates share. Never a dependency of what ships.
 //!
-//! A [`World`] is everything that functions need, in memory; [`event`] reads the sample events of
+//! A [`World`] is everything that functions need, in memory; [`event()`] reads the sample events of
 //! `events/`, which all tell of that world; an [`Answer`] has been checked for the API's manners
 //! when the test gets it.
 
