@@ -72,6 +72,9 @@ impl Bodies {
             }
             if LARGE_BYTES < total && turn.is_none() {
                 turn = Some(self.large.acquire().await.map_err(|_| Refusal::Unavailable)?);
+                // Once, and not again and again while it grows.
+                let more = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+                rest.reserve((total + more).min(MAX_BYTES));
             }
             // Most bodies come in one piece, which then is not copied.
             if first.is_empty() && rest.is_empty() {
