@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use domain::{LinkChange, LinkId, Slug, Tag, WorkspaceId};
 use lambda::Function;
-use serde_json::json;
 use store::{CreateError, Filter, Found};
 use testkit::probe::{Fault, On, Service};
 use testkit::{OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
@@ -130,32 +129,15 @@ async fn what_is_not_there_or_belongs_to_others_is_not_found_and_stays() {
 #[tokio::test]
 async fn nobody_deletes_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    event("delete-link/not-authorized").send(&function).await.assert_problem(Kind::Unauthorized);
-    let answer = event("delete-link/missing-scope").send(&function).await;
-    answer.assert_problem(Kind::Forbidden);
-    assert!(answer.text.contains("`links:write`"), "{}", answer.text);
-    assert!(world.probe.take_calls().is_empty(), "nothing is read for them");
+    world.assert_credentials_come_first(&function, "links:write").await;
 }
 
 #[tokio::test]
 async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
     let (world, function) = start().await;
-    for operation in ["GetItem", "TransactWriteItems"] {
-        world.probe.heal();
-        world.probe.inject(On::operation(operation), Fault::Unreachable);
-        let answer = event("delete-link/minimal").send(&function).await;
-        answer.assert_problem(Kind::Unavailable);
-        assert_eq!(
-            answer.json(),
-            json!({
-                "type": "urn:signpost:problem:unavailable",
-                "title": "Try again shortly",
-                "status": 503,
-                "instance": "urn:request:test-request",
-            })
-        );
-        assert!(stored(&world).await.is_some());
-    }
+    let operations = ["GetItem", "TransactWriteItems"];
+    world.assert_unavailable_without(&operations, &event("delete-link/minimal"), &function).await;
+    assert!(stored(&world).await.is_some());
 }
 
 #[tokio::test]

@@ -124,31 +124,14 @@ async fn no_id_that_is_none_breaks_anything() {
 #[tokio::test]
 async fn nobody_reads_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    event("get-link/not-authorized").send(&function).await.assert_problem(Kind::Unauthorized);
-    let answer = event("get-link/missing-scope").send(&function).await;
-    answer.assert_problem(Kind::Forbidden);
-    assert!(answer.text.contains("`links:read`"), "{}", answer.text);
-    assert!(world.probe.take_calls().is_empty(), "nothing is read for them");
+    world.assert_credentials_come_first(&function, "links:read").await;
 }
 
 #[tokio::test]
 async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
     let (world, function) = start().await;
-    for operation in ["GetItem", "Query"] {
-        world.probe.heal();
-        world.probe.inject(On::operation(operation), Fault::Unreachable);
-        let answer = event("get-link/minimal").send(&function).await;
-        answer.assert_problem(Kind::Unavailable);
-        assert_eq!(
-            answer.json(),
-            json!({
-                "type": "urn:signpost:problem:unavailable",
-                "title": "Try again shortly",
-                "status": 503,
-                "instance": "urn:request:test-request",
-            })
-        );
-    }
+    let event = event("get-link/minimal");
+    world.assert_unavailable_without(&["GetItem", "Query"], &event, &function).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use domain::{Link, WorkspaceId};
 use jiff::SignedDuration;
 use lambda::{Function, Kind};
 use serde_json::{Value, json};
-use testkit::probe::{Fault, On};
 use testkit::{Answer, Event, OTHER_WORKSPACE, World, event, link, now};
 
 use super::*;
@@ -318,31 +317,14 @@ fn base64(text: &str) -> String {
 #[tokio::test]
 async fn nobody_lists_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    event("list-links/not-authorized").send(&function).await.assert_problem(Kind::Unauthorized);
-    let answer = event("list-links/missing-scope").send(&function).await;
-    answer.assert_problem(Kind::Forbidden);
-    assert!(answer.text.contains("`links:read`"), "{}", answer.text);
-    assert!(world.probe.take_calls().is_empty(), "nothing is read for them");
+    world.assert_credentials_come_first(&function, "links:read").await;
 }
 
 #[tokio::test]
 async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
     let (world, function) = start().await;
-    for operation in ["Query", "BatchGetItem"] {
-        world.probe.heal();
-        world.probe.inject(On::operation(operation), Fault::Unreachable);
-        let answer = event("list-links/full").send(&function).await;
-        answer.assert_problem(Kind::Unavailable);
-        assert_eq!(
-            answer.json(),
-            json!({
-                "type": "urn:signpost:problem:unavailable",
-                "title": "Try again shortly",
-                "status": 503,
-                "instance": "urn:request:test-request",
-            })
-        );
-    }
+    let event = event("list-links/full");
+    world.assert_unavailable_without(&["Query", "BatchGetItem"], &event, &function).await;
 }
 
 /// The calls of one page, and what they cost.

@@ -473,11 +473,7 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn nobody_edits_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    event("update-link/not-authorized").send(&function).await.assert_problem(Kind::Unauthorized);
-    let answer = event("update-link/missing-scope").send(&function).await;
-    answer.assert_problem(Kind::Forbidden);
-    assert!(answer.text.contains("`links:write`"), "{}", answer.text);
-    assert!(world.probe.take_calls().is_empty(), "nothing is read for them");
+    world.assert_credentials_come_first(&function, "links:write").await;
 }
 
 #[tokio::test]
@@ -683,21 +679,10 @@ async fn a_lost_answer_is_asked_for_again_and_edits_once() {
 #[tokio::test]
 async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
     let (world, function) = start().await;
-    for operation in ["GetItem", "TransactWriteItems", "Query"] {
-        world.probe.heal();
-        world.probe.inject(On::operation(operation), Fault::Unreachable);
-        let answer = event("update-link/minimal").send(&function).await;
-        answer.assert_problem(Kind::Unavailable);
-        assert_eq!(
-            answer.json(),
-            json!({
-                "type": "urn:signpost:problem:unavailable",
-                "title": "Try again shortly",
-                "status": 503,
-                "instance": "urn:request:test-request",
-            })
-        );
-    }
+    let event = event("update-link/minimal");
+    world
+        .assert_unavailable_without(&["GetItem", "TransactWriteItems", "Query"], &event, &function)
+        .await;
     // Not even where only the answer would have needed the clicks.
     assert_eq!(stored(&world).await.unwrap().revision, 1);
 }

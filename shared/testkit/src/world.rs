@@ -6,13 +6,13 @@ use domain::{
 };
 use embedded::Embedded;
 use jiff::Timestamp;
-use lambda::{Boot, Clock, Env, Function, Invocation, Random};
-use serde_json::Value;
+use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Random};
+use serde_json::{Value, json};
 use store::{AccountStore, LedgerStore, LinkStore, Tables};
 
 use crate::answer::Answer;
 use crate::event::Event;
-use crate::probe::Probe;
+use crate::probe::{Fault, On, Probe};
 
 /// The workspace of the events' caller.
 pub const WORKSPACE: &str = "wrk_01K9Z0000000000000000000AA";
@@ -22,6 +22,9 @@ pub const OTHER_WORKSPACE: &str = "wrk_01K9Z0000000000000000000BB";
 
 /// The link that the events name, with the slug `spring` and the alias `fruehling`.
 pub const SPRING: &str = "lnk_01M6DQS9M08V7Q2K4N6T9W3X5Y";
+
+/// The id of every invocation here.
+const REQUEST_ID: &str = "test-request";
 
 const LINKS: &str = "links";
 const CLICKS: &str = "clicks";
@@ -197,6 +200,44 @@ impl World {
     }
 }
 
+impl World {
+    /// Asserts that a secured function answers nobody without credentials, or without its scope,
+    /// and reads nothing for them: by the events `not-authorized` and `missing-scope`.
+    pub async fn assert_credentials_come_first(&self, function: &Function, scope: &str) {
+        let name = function.name();
+        let answer = Event::read(&format!("{name}/not-authorized")).send(function).await;
+        answer.assert_problem(Kind::Unauthorized);
+        let answer = Event::read(&format!("{name}/missing-scope")).send(function).await;
+        answer.assert_problem(Kind::Forbidden);
+        assert!(answer.text.contains(&format!("`{scope}`")), "{}", answer.text);
+        assert!(self.probe.take_calls().is_empty(), "nothing is read for them");
+    }
+
+    /// Asserts that an event is answered with «try again», and with nothing of the cause, when any
+    /// one of these operations of DynamoDB cannot be reached.
+    pub async fn assert_unavailable_without(
+        &self,
+        operations: &[&'static str],
+        event: &Event,
+        function: &Function,
+    ) {
+        for operation in operations {
+            self.probe.heal();
+            self.probe.inject(On::operation(operation), Fault::Unreachable);
+            let answer = event.send(function).await;
+            answer.assert_problem(Kind::Unavailable);
+            let whole = json!({
+                "type": "urn:signpost:problem:unavailable",
+                "title": "Try again shortly",
+                "status": 503,
+                "instance": format!("urn:request:{REQUEST_ID}"),
+            });
+            assert_eq!(answer.json(), whole, "without {operation}");
+        }
+        self.probe.heal();
+    }
+}
+
 /// The S3 client: buckets stand in the path, since there is no name service.
 fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build();
@@ -209,7 +250,7 @@ fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
 ///
 /// If the invocation itself fails, which is a 500 without a body of ours.
 pub(crate) async fn invoke(function: &Function, event: &Value) -> Vec<u8> {
-    let invocation = Invocation::new(event.to_string().into_bytes(), "test-request");
+    let invocation = Invocation::new(event.to_string().into_bytes(), REQUEST_ID);
     function.invoke(invocation).await.expect("the invocation succeeds")
 }
 
