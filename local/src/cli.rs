@@ -61,7 +61,8 @@ enum Command {
     Serve,
     /// Load a sample data set: 50 links, and 20,000 clicks of the last 80 days
     Demo,
-    /// Recount all clicks and compare them with the counts; 1 if they differ
+    /// Recount all clicks and compare them with the counts; exits with 1 if they differ, and with 3 if
+    /// no difference was found but some counts kept changing
     Verify,
 }
 
@@ -182,7 +183,7 @@ async fn run_verify(flags: Flags) -> anyhow::Result<ExitCode> {
     let retention = settings::retention(&Env::process())?;
     let report = verify::verify(&access.aws(), Clock::system().now(), retention).await?;
     print(&report.to_string())?;
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::from(report.verdict().exit_code()))
 }
 
 /// What a person sees first.
@@ -201,11 +202,11 @@ async fn welcome(platform: &Platform) -> anyhow::Result<String> {
          \x20 For AWS tools  {aws_endpoint}\n\
          \x20 Data           {data}\n\
          \n\
-         Make a link, follow it, and see it counted:\n\
+         Make a link, follow it, and see it counted a moment later (curl's clicks are a bot's):\n\
          \n\
          \x20 {} -H 'Content-Type: application/json' -d '{{\"url\": \"https://example.com/\", \"slug\": \"{slug}\"}}'\n\
          \x20 curl -i {url}/{slug}\n\
-         \x20 {}\n",
+         \x20 sleep 2; {}\n",
         api(url, api_key, "links"),
         api(url, api_key, &format!("links?q={slug}")),
     );

@@ -34,10 +34,53 @@ pub(crate) async fn verify(
     Ok(Report { workspaces })
 }
 
+/// What a verification says as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// All counts are what was recorded.
+    Exact,
+    /// Some are not.
+    Wrong,
+    /// Those that could be looked at are, but others changed each time: clicks were arriving.
+    Unsettled,
+}
+
+impl Verdict {
+    /// The exit status that says the same.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Exact => 0,
+            Self::Wrong => 1,
+            // 2 is said for a wrong command line.
+            Self::Unsettled => 3,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "Every count is the number of recorded clicks.",
+            Self::Wrong => "The ledger does not add up.",
+            Self::Unsettled => {
+                "No difference was found, but clicks kept arriving, and the counts named above \
+                 could not be compared. Look again at a quieter moment."
+            }
+        })
+    }
+}
+
 impl Report {
-    /// Whether all counts are what was recorded.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.workspaces.iter().all(|(_, _, found)| found.is_clean())
+    /// What it says as a whole.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let found = || self.workspaces.iter().map(|(_, _, found)| found);
+        if found().any(|found| !found.differences.is_empty()) {
+            Verdict::Wrong
+        } else if found().any(|found| !found.unsettled.is_empty()) {
+            Verdict::Unsettled
+        } else {
+            Verdict::Exact
+        }
     }
 }
 
@@ -87,11 +130,7 @@ impl fmt::Display for Report {
                 )?;
             }
         }
-        f.write_str(if self.is_clean() {
-            "Every count is the number of recorded clicks."
-        } else {
-            "The ledger does not add up."
-        })
+        write!(f, "{}", self.verdict())
     }
 }
 
@@ -104,5 +143,23 @@ fn period(period: Period) -> String {
         Period::AllTime => "of all time".to_owned(),
         // The date of its first moment.
         Period::Day(day) => format!("on {}", day.start().strftime("%F")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::ledger::Subject;
+
+    use super::*;
+
+    #[test]
+    fn counts_that_kept_changing_are_neither_right_nor_wrong() {
+        let workspace = WorkspaceId::new(Timestamp::UNIX_EPOCH, 1);
+        let unsettled = vec![(Subject::Workspace(workspace), Period::AllTime)];
+        let found = Verification { unsettled, ..Verification::default() };
+        let report = Report { workspaces: vec![(workspace, 1, found)] };
+        assert_eq!(report.verdict(), Verdict::Unsettled);
+        assert_eq!(report.verdict().exit_code(), 3);
+        assert!(report.to_string().contains("it changed each time"), "{report}");
     }
 }

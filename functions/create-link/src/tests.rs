@@ -277,7 +277,7 @@ fn cases() -> Vec<Case> {
         Case("field of the answer", with("clicks", json!({"total": 9})), &["/clicks"]),
         Case(
             "many at once",
-            json!({"slug": "a b", "tags": [1], "colour": 1, "max_clicks": 0.5}),
+            json!({"slug": "a b", "tags": [1], "colour": 1, "max_clicks": 0}),
             &["/url", "/slug", "/tags/0", "/max_clicks", "/colour"],
         ),
     ]

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::support::until;
 use crate::settings::{CLICKS_QUEUE, retention};
 use crate::stores::Access;
-use crate::verify::verify;
+use crate::verify::{Verdict, verify};
 use crate::{Data, Options, Platform};
 
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -164,7 +164,7 @@ async fn verify_works_beside_a_server_and_without_one() {
     let shared = Access::to(folder.path()).await.unwrap();
     assert!(matches!(shared, Access::Shared { .. }));
     let beside = verify(&shared.aws(), now, retention).await.unwrap();
-    assert!(beside.is_clean(), "{beside}");
+    assert_eq!(beside.verdict(), Verdict::Exact, "{beside}");
     platform.stop().await;
 
     let own = Access::to(folder.path()).await.unwrap();
@@ -176,7 +176,7 @@ async fn verify_works_beside_a_server_and_without_one() {
     let dynamodb = Table::of(&own);
     dynamodb.lose_a_click().await;
     let broken = verify(&own.aws(), now, retention).await.unwrap();
-    assert!(!broken.is_clean());
+    assert_eq!(broken.verdict(), Verdict::Wrong);
     let shown = broken.to_string();
     assert!(shown.contains("the recorded clicks are 0 human and 0 bot"), "{shown}");
     assert!(shown.contains("the count says 1 human and 0 bot"), "{shown}");

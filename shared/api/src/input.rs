@@ -1,8 +1,8 @@
 //! A link's fields as the API takes them: JSON in, the domain's types out.
 
 use domain::{
-    Definition, Destination, Domain, HostRules, LinkChange, MAX_ALIASES, MAX_TAGS, RedirectStatus,
-    Slug, Tag, Title,
+    Definition, DefinitionError, Destination, Domain, HostRules, LinkChange, MAX_ALIASES,
+    MAX_CLICKS_LIMIT, MAX_TAGS, RedirectStatus, Slug, Tag, Title,
 };
 use jiff::Timestamp;
 use lambda::input::{Fields, boolean, number, text};
@@ -36,7 +36,7 @@ impl NewLink {
         let starts_at = fields.optional("starts_at", time);
         let expires_at = fields.optional("expires_at", time);
         let fallback_url = fields.optional("fallback_url", |value| destination(value, rules));
-        let max_clicks = fields.optional("max_clicks", number);
+        let max_clicks = fields.optional("max_clicks", click_limit);
         let forward_query = fields.optional("forward_query", boolean);
         let url = fields.finish(url)?;
         Ok(Self {
@@ -72,7 +72,7 @@ pub fn link_change(request: &Request, rules: &HostRules) -> Result<LinkChange, P
         starts_at: fields.nullable("starts_at", time),
         expires_at: fields.nullable("expires_at", time),
         fallback_url: fields.nullable("fallback_url", |value| destination(value, rules)),
-        max_clicks: fields.nullable("max_clicks", number),
+        max_clicks: fields.nullable("max_clicks", click_limit),
         forward_query: fields.change("forward_query", boolean),
     };
     fields.finish(Some(change))
@@ -95,6 +95,12 @@ fn domain(value: &Value, rules: &HostRules) -> Result<Domain, String> {
 
 fn status(value: &Value) -> Result<RedirectStatus, &'static str> {
     value.as_u64().and_then(RedirectStatus::of).ok_or("this must be 301, 302, 307 or 308")
+}
+
+fn click_limit(value: &Value) -> Result<u64, String> {
+    let max = number(value)?;
+    let limits = 1..=MAX_CLICKS_LIMIT;
+    if limits.contains(&max) { Ok(max) } else { Err(DefinitionError::ClickLimit.to_string()) }
 }
 
 fn time(value: &Value) -> Result<Timestamp, String> {
