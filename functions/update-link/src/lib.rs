@@ -49,6 +49,10 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         let new = old.edited(change.clone(), app.clock.now()).map_err(api::faulty)?;
         // Before the edit: one that is made can be answered.
         let clicks = app.ledger.totals(Subject::Link(new.id)).await.map_err(api::unread)?;
+        // Another version would fail everybody else's `If-Match` for nothing.
+        if new.says_the_same_as(&old) {
+            return api::respond(StatusCode::OK, &old, clicks, &app.rules.origins);
+        }
         match app.links.update(&old, &new).await {
             Ok(()) => {
                 tracing::info!(

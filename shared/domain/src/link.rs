@@ -215,6 +215,13 @@ impl Link {
         std::iter::once(&self.slug).chain(&self.aliases)
     }
 
+    /// Whether its owner says the same of both: only the revision and its time may differ.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.slug == other.slug
+            && self.aliases == other.aliases
+            && self.definition == other.definition
+    }
+
     /// Everything that does not hold between its parts at `now`; empty when all is well.
     pub fn faults(&self, now: Timestamp) -> Vec<DefinitionError> {
         let mut faults = self.lasting_faults();
@@ -367,8 +374,10 @@ mod tests {
     #[test]
     fn an_edit_without_content_changes_the_revision_only() {
         let edited = link().edited(LinkChange::default(), at(NOW)).unwrap();
-        assert_eq!(edited.definition, link().definition);
+        assert!(edited.says_the_same_as(&link()));
         assert_eq!(edited.revision, 2);
+        let other = LinkChange { forward_query: Some(true), ..LinkChange::default() };
+        assert!(!link().edited(other, at(NOW)).unwrap().says_the_same_as(&link()));
     }
 
     #[test]
