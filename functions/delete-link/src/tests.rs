@@ -129,7 +129,8 @@ async fn what_is_not_there_or_belongs_to_others_is_not_found_and_stays() {
 #[tokio::test]
 async fn nobody_deletes_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    world.assert_credentials_come_first(&function, "links:write").await;
+    let events = [event("delete-link/not-authorized"), event("delete-link/missing-scope")];
+    world.assert_credentials_come_first(events, "links:write", &function).await;
 }
 
 #[tokio::test]

@@ -124,7 +124,8 @@ async fn no_id_that_is_none_breaks_anything() {
 #[tokio::test]
 async fn nobody_reads_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    world.assert_credentials_come_first(&function, "links:read").await;
+    let events = [event("get-link/not-authorized"), event("get-link/missing-scope")];
+    world.assert_credentials_come_first(events, "links:read", &function).await;
 }
 
 #[tokio::test]

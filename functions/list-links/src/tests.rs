@@ -317,7 +317,8 @@ fn base64(text: &str) -> String {
 #[tokio::test]
 async fn nobody_lists_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    world.assert_credentials_come_first(&function, "links:read").await;
+    let events = [event("list-links/not-authorized"), event("list-links/missing-scope")];
+    world.assert_credentials_come_first(events, "links:read", &function).await;
 }
 
 #[tokio::test]

@@ -476,7 +476,8 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn nobody_edits_without_credentials_or_without_the_scope() {
     let (world, function) = start().await;
-    world.assert_credentials_come_first(&function, "links:write").await;
+    let events = [event("update-link/not-authorized"), event("update-link/missing-scope")];
+    world.assert_credentials_come_first(events, "links:write", &function).await;
 }
 
 #[tokio::test]

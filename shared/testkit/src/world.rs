@@ -201,13 +201,16 @@ impl World {
 }
 
 impl World {
-    /// Asserts that a secured function answers nobody without credentials, or without its scope,
-    /// and reads nothing for them: by the events `not-authorized` and `missing-scope`.
-    pub async fn assert_credentials_come_first(&self, function: &Function, scope: &str) {
-        let name = function.name();
-        let answer = Event::read(&format!("{name}/not-authorized")).send(function).await;
-        answer.assert_problem(Kind::Unauthorized);
-        let answer = Event::read(&format!("{name}/missing-scope")).send(function).await;
+    /// Asserts that a secured function answers neither an event without credentials nor one without
+    /// its scope, and reads nothing for them.
+    pub async fn assert_credentials_come_first(
+        &self,
+        [not_authorized, missing_scope]: [Event; 2],
+        scope: &str,
+        function: &Function,
+    ) {
+        not_authorized.send(function).await.assert_problem(Kind::Unauthorized);
+        let answer = missing_scope.send(function).await;
         answer.assert_problem(Kind::Forbidden);
         assert!(answer.text.contains(&format!("`{scope}`")), "{}", answer.text);
         assert!(self.probe.take_calls().is_empty(), "nothing is read for them");
