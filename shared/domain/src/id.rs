@@ -86,7 +86,7 @@ id!(
     "clk_"
 );
 id!(
-    /// A workspace: the tenant that links and keys belong to.
+    /// A workspace: the tenant that links, keys and members belong to.
     WorkspaceId,
     "wrk_"
 );
@@ -94,6 +94,21 @@ id!(
     /// The public part of an API key.
     KeyId,
     "key_"
+);
+id!(
+    /// A person.
+    UserId,
+    "usr_"
+);
+id!(
+    /// An invitation of somebody to a workspace.
+    InvitationId,
+    "inv_"
+);
+id!(
+    /// An entry of the audit log. Its time is when it happened.
+    AuditId,
+    "aud_"
 );
 
 fn ulid_at(at: Timestamp, random: u128) -> Ulid {

@@ -11,7 +11,9 @@ mod id;
 mod key;
 mod link;
 mod origins;
+mod principal;
 mod retention;
+mod role;
 pub mod rollup;
 mod route;
 mod scope;
@@ -23,14 +25,16 @@ mod tag;
 pub use click::Click;
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
-pub use id::{ClickId, IdError, KeyId, LinkId, WorkspaceId};
+pub use id::{AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
 pub use key::{ApiKey, KeyError, KeyRecord, Refusal, SecretHash};
 pub use link::{
     Definition, DefinitionError, Link, LinkChange, MAX_ALIASES, MAX_CLICKS_LIMIT, MAX_TAGS,
     RedirectStatus, Title, TitleError,
 };
 pub use origins::{Domain, OriginError, Origins};
+pub use principal::{Principal, PrincipalError};
 pub use retention::{Retention, RetentionError};
+pub use role::{Role, RoleError};
 pub use route::{Decision, Route};
 pub use scope::{Scope, ScopeError};
 pub use slug::{Slug, SlugError};

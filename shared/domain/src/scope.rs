@@ -1,8 +1,8 @@
-//! What a key may do.
+//! What a key or a token may do.
 
 use std::fmt;
 
-/// One permission of an API key.
+/// One permission of an API key or of a person's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Read and list links.
@@ -11,8 +11,11 @@ pub enum Scope {
     LinksWrite,
     /// Read clicks and statistics.
     StatsRead,
-    /// Everything.
+    /// Everything in a workspace: manage it, and all of the above.
     Admin,
+    /// What a person does for themselves, in whatever workspace. Only people have it, and
+    /// [`Scope::Admin`] does not include it: no key changes somebody's password.
+    Account,
 }
 
 /// A word that names no scope.
@@ -22,7 +25,12 @@ pub struct ScopeError(String);
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::LinksRead, Self::LinksWrite, Self::StatsRead, Self::Admin];
+    pub const ALL: [Self; 5] =
+        [Self::LinksRead, Self::LinksWrite, Self::StatsRead, Self::Admin, Self::Account];
+
+    /// Those that an API key can have.
+    pub const OF_KEYS: [Self; 4] =
+        [Self::LinksRead, Self::LinksWrite, Self::StatsRead, Self::Admin];
 
     /// The name, as keys and tokens carry it.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +39,7 @@ impl Scope {
             Self::LinksWrite => "links:write",
             Self::StatsRead => "stats:read",
             Self::Admin => "admin",
+            Self::Account => "account",
         }
     }
 
@@ -65,5 +74,12 @@ mod tests {
             assert_eq!(Scope::parse(scope.as_str()), Ok(scope));
         }
         assert!(Scope::parse("links:*").is_err());
+    }
+
+    #[test]
+    fn a_key_can_have_all_but_what_belongs_to_people() {
+        let people: Vec<_> =
+            Scope::ALL.into_iter().filter(|scope| !Scope::OF_KEYS.contains(scope)).collect();
+        assert_eq!(people, [Scope::Account]);
     }
 }

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::problem::{Kind, Problem};
 
-/// The scope that includes all others.
+/// The scope that includes all others but [`ACCOUNT`].
 const ADMIN: &str = "admin";
+/// The scope that only people have.
+const ACCOUNT: &str = "account";
 
 /// Somebody with good credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl Caller {
     /// The caller, if it may do this; else 403.
     pub fn require(self, scope: impl AsRef<str>) -> Result<Self, Problem> {
         let scope = scope.as_ref();
-        if self.scopes.iter().any(|own| own == scope || own == ADMIN) {
+        if self.scopes.iter().any(|own| own == scope || (own == ADMIN && scope != ACCOUNT)) {
             return Ok(self);
         }
         let detail = format!("this needs the scope `{scope}`");
@@ -96,6 +98,8 @@ mod tests {
         assert_eq!(status(caller("links:read links:write").unwrap().require("links:write")), 200);
         assert_eq!(status(caller("admin").unwrap().require("links:write")), 200);
         assert_eq!(status(caller("links:read").unwrap().require("links:write")), 403);
+        assert_eq!(status(caller("admin").unwrap().require("account")), 403);
+        assert_eq!(status(caller("links:read account").unwrap().require("account")), 200);
         assert_eq!(caller("admin").unwrap().workspace::<u8>().unwrap(), 7);
         assert_eq!(caller("admin").unwrap().principal(), "key_1");
     }
