@@ -87,7 +87,7 @@ mod tests {
     fn each_role_may_do_all_that_a_smaller_one_may() {
         assert!(Role::ALL.is_sorted());
         for pair in Role::ALL.windows(2) {
-            let [less, more] = pair else { unreachable!("windows of two") };
+            let (less, more) = (pair[0], pair[1]);
             assert!(less.scopes().iter().all(|scope| more.scopes().contains(scope)));
             assert!(Role::ALL.into_iter().all(|r| more.may_manage(r) || !less.may_manage(r)));
         }
