@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use aws_types::SdkConfig;
 use embedded::Embedded;
-use lambda::{Boot, Clock, Env, Random};
+use lambda::{Boot, Clock, Env, Metrics, Random};
 use store::AccountStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -135,6 +135,7 @@ impl Platform {
             aws: aws.clone(),
             clock: options.clock.clone(),
             random: options.random.clone(),
+            metrics: Metrics::logged(name),
         })
         .await?;
         functions.check(&contract)?;

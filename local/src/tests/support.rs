@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lambda::{Boot, Clock, Env, Function, Kind, Problem, Random};
+use lambda::{Boot, Clock, Env, Function, Kind, Metrics, Problem, Random};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,6 +31,7 @@ pub(super) async fn stub(name: &'static str, answer: Answer) -> Function {
         aws: aws_types::SdkConfig::builder().build(),
         clock: Clock::system(),
         random: Random::seeded(1),
+        metrics: Metrics::in_memory(),
     };
     let load = |_| async { Ok::<_, Infallible>(answer) };
     // Of all kinds, an authorizer's events and answers are any JSON.

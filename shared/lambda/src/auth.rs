@@ -13,13 +13,18 @@ use crate::problem::{Kind, Problem};
 const ADMIN: &str = "admin";
 /// The scope that only people have.
 const ACCOUNT: &str = "account";
+/// What the ids of people begin with.
+const PERSON: &str = "usr_";
 
 /// Somebody with good credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    workspace: String,
     principal: String,
+    workspace: Option<String>,
+    role: Option<String>,
     scopes: Vec<String>,
+    session: Option<String>,
+    writes_per_minute: Option<u32>,
 }
 
 /// The authorizer's context is not as it should be: a bug of ours.
@@ -33,38 +38,91 @@ pub fn caller(request: &Request) -> Result<Caller, Problem> {
     let context = request.request_context_ref();
     let fields = context.and_then(RequestContext::authorizer).map(|a| &a.fields);
     let text = |name: &'static str| fields.and_then(|f| f.get(name)).and_then(Value::as_str);
+    let own = |name: &'static str| text(name).map(str::to_owned);
     if text("auth") != Some("ok") {
         return Err(Problem::unauthorized());
     }
-    let need = |name| {
-        text(name)
-            .map(str::to_owned)
-            .ok_or_else(|| Problem::server(Kind::Internal, BadContext(name)))
-    };
-    let scopes = need("scopes")?.split(' ').map(str::to_owned).collect();
-    Ok(Caller { workspace: need("workspace")?, principal: need("principal")?, scopes })
+    let need = |name| own(name).ok_or_else(|| bad(name));
+    let principal = need("principal")?;
+    let workspace = own("workspace");
+    // Only a person can be nowhere: a key is of one workspace.
+    if workspace.is_none() && !principal.starts_with(PERSON) {
+        return Err(bad("workspace"));
+    }
+    let writes_per_minute = text("writes_per_minute")
+        .map(|digits| digits.parse().map_err(|_| bad("writes_per_minute")));
+    Ok(Caller {
+        principal,
+        workspace,
+        role: own("role"),
+        scopes: need("scopes")?.split(' ').map(str::to_owned).collect(),
+        session: own("session"),
+        writes_per_minute: writes_per_minute.transpose()?,
+    })
+}
+
+fn bad(name: &'static str) -> Problem {
+    Problem::server(Kind::Internal, BadContext(name))
 }
 
 impl Caller {
     /// The caller, if it may do this; else 403.
     pub fn require(self, scope: impl AsRef<str>) -> Result<Self, Problem> {
         let scope = scope.as_ref();
-        if self.scopes.iter().any(|own| own == scope || (own == ADMIN && scope != ACCOUNT)) {
+        if self.may(scope) {
             return Ok(self);
         }
         let detail = format!("this needs the scope `{scope}`");
         Err(Problem::client(Kind::Forbidden, detail))
     }
 
-    /// The caller's workspace, as the type that the function works with.
-    pub fn workspace<W: FromStr<Err: Debug>>(&self) -> Result<W, Problem> {
-        self.workspace.parse().map_err(|_| Problem::server(Kind::Internal, BadContext("workspace")))
+    /// Whether it may do this.
+    pub fn may(&self, scope: impl AsRef<str>) -> bool {
+        let scope = scope.as_ref();
+        let implied = |own: &str| own == ADMIN && scope != ACCOUNT;
+        self.scopes.iter().any(|own| own == scope || implied(own))
     }
 
-    /// Who it is, for the log and the audit: a key's id, later a user's.
+    /// The caller's workspace, as the type that the function works with; 403 for a person who is in
+    /// none.
+    pub fn workspace<W: FromStr<Err: Debug>>(&self) -> Result<W, Problem> {
+        let none = || Problem::client(Kind::Forbidden, "this needs a token for a workspace");
+        self.workspace.as_deref().ok_or_else(none).and_then(|text| parsed("workspace", text))
+    }
+
+    /// The same for what does not need one: `None` for a person who is in no workspace.
+    pub fn some_workspace<W: FromStr<Err: Debug>>(&self) -> Result<Option<W>, Problem> {
+        self.workspace.as_deref().map(|text| parsed("workspace", text)).transpose()
+    }
+
+    /// Who it is: the id of a user or of a key. For the log as it stands.
     pub fn principal(&self) -> &str {
         &self.principal
     }
+
+    /// Who it is, as the type that the function works with.
+    pub fn principal_as<P: FromStr<Err: Debug>>(&self) -> Result<P, Problem> {
+        parsed("principal", &self.principal)
+    }
+
+    /// A person's role in their workspace now; keys have none.
+    pub fn role<R: FromStr<Err: Debug>>(&self) -> Result<Option<R>, Problem> {
+        self.role.as_deref().map(|text| parsed("role", text)).transpose()
+    }
+
+    /// The sign-in that a person's token comes from.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// How much it may write, where its key or its workspace says so.
+    pub fn writes_per_minute(&self) -> Option<u32> {
+        self.writes_per_minute
+    }
+}
+
+fn parsed<T: FromStr<Err: Debug>>(name: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| bad(name))
 }
 
 #[cfg(test)]
@@ -110,5 +168,34 @@ mod tests {
         assert_eq!(status(caller(&request(serde_json::json!({})))), 401);
         assert_eq!(status(caller(&Request::default())), 401);
         assert_eq!(status(caller(&request(serde_json::json!({"auth": "ok"})))), 500);
+    }
+
+    #[test]
+    fn a_key_is_of_one_workspace_and_a_person_may_be_in_none() {
+        let homeless = |principal: &str| {
+            caller(&request(serde_json::json!({
+                "auth": "ok", "principal": principal, "scopes": "account"
+            })))
+        };
+        assert_eq!(status(homeless("key_1")), 500);
+        let person = homeless("usr_1").unwrap();
+        assert_eq!(person.some_workspace::<u8>().unwrap(), None);
+        assert_eq!(person.workspace::<u8>().unwrap_err().kind(), Kind::Forbidden);
+        assert!(person.may("account") && !person.may("links:read"));
+    }
+
+    #[test]
+    fn what_the_authorizer_adds_is_read_and_its_nonsense_is_a_500() {
+        let caller = |limit: &str| {
+            caller(&request(serde_json::json!({
+                "auth": "ok", "workspace": "7", "principal": "usr_1", "scopes": "account",
+                "role": "3", "session": "ses_1", "writes_per_minute": limit
+            })))
+        };
+        let person = caller("60").unwrap();
+        assert_eq!(person.role::<u8>().unwrap(), Some(3));
+        assert_eq!(person.role::<bool>().unwrap_err().kind(), Kind::Internal);
+        assert_eq!((person.session(), person.writes_per_minute()), (Some("ses_1"), Some(60)));
+        assert_eq!(status(caller("many")), 500);
     }
 }

@@ -6,6 +6,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::clock::{Clock, Random};
 use crate::env::{Env, EnvError};
+use crate::metrics::Metrics;
 
 /// What a function's `load` is given, once per process.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Boot {
     pub clock: Clock,
     /// Random bits.
     pub random: Random,
+    /// Counters.
+    pub metrics: Metrics,
 }
 
 impl Boot {
@@ -27,7 +30,9 @@ impl Boot {
     pub(crate) fn process(name: &'static str) -> Result<Self, EnvError> {
         let env = Env::process();
         let aws = crate::aws::config(&env)?;
-        Ok(Self { name, env, aws, clock: Clock::system(), random: Random::system() })
+        let (clock, random) = (Clock::system(), Random::system());
+        let metrics = Metrics::stdout(name, clock.clone());
+        Ok(Self { name, env, aws, clock, random, metrics })
     }
 }
 

@@ -14,6 +14,7 @@ mod env;
 mod function;
 mod http;
 pub mod input;
+mod metrics;
 mod problem;
 mod serve;
 
@@ -27,7 +28,8 @@ pub use clock::{Clock, Random};
 pub use env::{Env, EnvError};
 pub use function::{Function, Invocation, InvocationError};
 pub use http::{html, json, no_content};
-pub use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+pub use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use lambda_http::{Body, Context, Request, RequestExt, Response};
+pub use metrics::Metrics;
 pub use problem::{Fault, Kind, Problem};
 pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_sqs};

@@ -32,6 +32,10 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body is not JSON.
     UnsupportedMediaType,
+    /// An `Idempotency-Key` came with another request before.
+    IdempotencyKeyReused,
+    /// The caller has used up what it may do in a minute.
+    RateLimited,
     /// A bug of ours.
     Internal,
     /// Something we depend on is slow or away: try again.
@@ -40,7 +44,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for the tests that walk them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -51,6 +55,8 @@ impl Kind {
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
+        Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
     ];
@@ -89,7 +95,10 @@ impl Kind {
             | Self::PreconditionFailed
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType
+            | Self::IdempotencyKeyReused
             | Self::Internal => None,
+            // When to come back differs, so it comes with the problem.
+            Self::RateLimited => None,
         }
     }
 
@@ -111,6 +120,14 @@ impl Kind {
             }
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON")
+            }
+            Self::IdempotencyKeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The idempotency key was used for another request",
+            ),
+            Self::RateLimited => {
+                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests; come back later")
             }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Try again shortly"),
@@ -164,6 +181,8 @@ pub struct Problem {
     detail: Option<String>,
     /// Each thing that is wrong, for validation.
     faults: Vec<Fault>,
+    /// Headers besides those that belong to the kind.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log only.
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -202,9 +221,24 @@ impl Problem {
         Self { detail: Some(detail), faults, ..Self::of(Kind::InvalidRequest) }
     }
 
+    /// The problem with a header in its answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// No valid credentials.
     pub fn unauthorized() -> Self {
-        Self::client(Kind::Unauthorized, "the API key is wrong, expired or revoked")
+        let detail = "the token or API key is wrong, expired or revoked";
+        Self::client(Kind::Unauthorized, detail)
+    }
+
+    /// More requests than are allowed; the next one may come after so many seconds.
+    pub fn rate_limited(retry_after_seconds: u64) -> Self {
+        let detail = format!("wait {retry_after_seconds} s before the next request");
+        Self::client(Kind::RateLimited, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds))
     }
 
     /// A problem of ours, with its cause for the log.
@@ -213,7 +247,7 @@ impl Problem {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, detail: None, faults: Vec::new(), source: None }
+        Self { kind, detail: None, faults: Vec::new(), headers: Vec::new(), source: None }
     }
 
     /// Its kind.
@@ -247,6 +281,7 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.kind.header());
+        headers.extend(self.headers);
         response
     }
 }
@@ -268,6 +303,16 @@ mod tests {
         assert_eq!(response.headers()["retry-after"], "1");
         assert!(!body(&response).to_string().contains("10.0.0.7"));
         assert_eq!(body(&response)["instance"], "urn:request:r-1");
+    }
+
+    #[test]
+    fn who_asks_too_often_is_told_when_to_come_back() {
+        let header = (HeaderName::from_static("ratelimit"), HeaderValue::from_static("x;r=0"));
+        let response = Problem::rate_limited(7).with_header(header.0, header.1).into_response("r");
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "7");
+        assert_eq!(response.headers()["ratelimit"], "x;r=0");
+        assert_eq!(body(&response)["detail"], "wait 7 s before the next request");
     }
 
     #[test]

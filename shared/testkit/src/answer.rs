@@ -79,9 +79,25 @@ impl Answer {
         }
         // What belongs to a status comes with it.
         assert_eq!(self.status == 401, self.headers.contains_key("www-authenticate"), "{self:?}");
-        assert_eq!(self.status == 503, self.headers.contains_key("retry-after"), "{self:?}");
+        let says_when = self.headers.contains_key("retry-after");
+        assert_eq!(matches!(self.status, 429 | 503), says_when, "{self:?}");
+        self.check_rate_limit();
         let has_location = self.headers.contains_key("location");
         assert_eq!(matches!(self.status, 201 | 300..400), has_location, "{self:?}");
+    }
+
+    /// What is left of a limit comes with the limit, and where nothing is left the answer is a 429 or
+    /// the last one that was let through.
+    fn check_rate_limit(&self) {
+        let (policy, rest) = (self.header("ratelimit-policy"), self.header("ratelimit"));
+        if rest.is_empty() {
+            return;
+        }
+        let name = policy.split(';').next().unwrap_or_default();
+        assert!(name.starts_with('"') && rest.starts_with(&format!("{name};r=")), "{self:?}");
+        let left = rest.split(";r=").nth(1).and_then(|rest| rest.split(';').next());
+        assert!(left.is_some_and(|left| left.parse::<u32>().is_ok()), "{self:?}");
+        assert!(self.status != 429 || left == Some("0"), "{self:?}");
     }
 
     fn check_problem(&self) {

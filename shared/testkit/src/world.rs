@@ -6,7 +6,7 @@ use domain::{
 };
 use embedded::Embedded;
 use jiff::Timestamp;
-use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Random};
+use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Metrics, Random};
 use serde_json::{Value, json};
 use store::{AccountStore, LedgerStore, LinkStore, Tables};
 
@@ -40,6 +40,8 @@ pub struct World {
     pub probe: Probe,
     /// The time of the events.
     pub clock: Clock,
+    /// What all functions have counted.
+    pub metrics: Metrics,
     queue_url: String,
 }
 
@@ -99,7 +101,8 @@ impl World {
         bucket.send().await.expect("the bucket is made");
         let (probe, aws) = Probe::between(&aside);
         let queue_url = queue.queue_url.expect("a queue has a URL");
-        Self { embedded, aws, probe, clock: Clock::fixed(now()), queue_url }
+        let (clock, metrics) = (Clock::fixed(now()), Metrics::in_memory());
+        Self { embedded, aws, probe, clock, metrics, queue_url }
     }
 
     /// A world with the link that the events name.
@@ -133,6 +136,7 @@ impl World {
             aws: self.aws.clone(),
             clock: self.clock.clone(),
             random: Random::seeded(1),
+            metrics: self.metrics.clone(),
         }
     }
 
