@@ -18,15 +18,18 @@ pub mod rollup;
 mod route;
 mod scope;
 mod script;
+mod secret;
+mod session;
 mod slug;
 pub mod stats;
 mod tag;
+mod throttle;
 
 pub use click::Click;
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
 pub use id::{AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
-pub use key::{ApiKey, KeyError, KeyRecord, Refusal, SecretHash};
+pub use key::{ApiKey, KeyError, KeyRecord, Refusal};
 pub use link::{
     Definition, DefinitionError, Link, LinkChange, MAX_ALIASES, MAX_CLICKS_LIMIT, MAX_TAGS,
     RedirectStatus, Title, TitleError,
@@ -37,5 +40,12 @@ pub use retention::{Retention, RetentionError};
 pub use role::{Role, RoleError};
 pub use route::{Decision, Route};
 pub use scope::{Scope, ScopeError};
+pub use secret::{
+    InvitationToken, Inviting, Secret, SecretError, SecretHash, SecretKind, SignInCode, SigningIn,
+};
+pub use session::{
+    Presented, RefreshToken, Refreshing, Session, SessionId, SessionIdError, SessionKey,
+};
 pub use slug::{Slug, SlugError};
 pub use tag::{Tag, TagError};
+pub use throttle::{Attempts, Throttle};
