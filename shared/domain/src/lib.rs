@@ -1,17 +1,23 @@
-//! What a link, a click and a key are, and what may be said about them.
+//! What links, clicks, keys and people are, and what may be said about them.
 //!
 //! Nothing here knows HTTP, AWS, a clock or a source of randomness: times and random bits are
 //! handed in, so every rule can be tested in microseconds.
 
+mod audit;
 pub mod bot;
 mod click;
 mod day;
 mod destination;
+mod email;
 mod id;
+mod idempotency;
+mod invitation;
 mod key;
 mod link;
+mod name;
 mod origins;
 mod principal;
+mod rate;
 mod retention;
 mod role;
 pub mod rollup;
@@ -20,22 +26,31 @@ mod scope;
 mod script;
 mod secret;
 mod session;
+mod sign_up;
 mod slug;
 pub mod stats;
 mod tag;
 mod throttle;
+mod user;
+mod workspace;
 
+pub use audit::{Action, ActionError, AuditEvent};
 pub use click::Click;
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
+pub use email::{Email, EmailError};
 pub use id::{AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
+pub use invitation::Invitation;
+pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
 pub use key::{ApiKey, KeyError, KeyRecord, Refusal};
 pub use link::{
     Definition, DefinitionError, Link, LinkChange, MAX_ALIASES, MAX_CLICKS_LIMIT, MAX_TAGS,
     RedirectStatus, Title, TitleError,
 };
+pub use name::{Name, NameError};
 pub use origins::{Domain, OriginError, Origins};
 pub use principal::{Principal, PrincipalError};
+pub use rate::{Bucket, Quota, RateLimit};
 pub use retention::{Retention, RetentionError};
 pub use role::{Role, RoleError};
 pub use route::{Decision, Route};
@@ -46,6 +61,9 @@ pub use secret::{
 pub use session::{
     Presented, RefreshToken, Refreshing, Session, SessionId, SessionIdError, SessionKey,
 };
+pub use sign_up::{SignUp, SignUpError};
 pub use slug::{Slug, SlugError};
 pub use tag::{Tag, TagError};
 pub use throttle::{Attempts, Throttle};
+pub use user::{PasswordHash, User, UserChange};
+pub use workspace::{Member, Workspace, WorkspaceChange};

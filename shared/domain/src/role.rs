@@ -1,6 +1,7 @@
 //! What a member of a workspace may do in it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::Scope;
 
@@ -62,6 +63,13 @@ impl Role {
             Self::Admin => other != Self::Owner,
             Self::Owner => true,
         }
+    }
+}
+
+impl FromStr for Role {
+    type Err = RoleError;
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        Self::parse(text)
     }
 }
 
