@@ -12,12 +12,15 @@ mod email;
 mod id;
 mod idempotency;
 mod invitation;
+mod join;
 mod key;
 mod link;
 mod name;
 mod origins;
+mod pkce;
 mod principal;
 mod rate;
+mod redirect_uri;
 mod retention;
 mod role;
 pub mod rollup;
@@ -26,6 +29,7 @@ mod scope;
 mod script;
 mod secret;
 mod session;
+pub mod sign_in;
 mod sign_up;
 mod slug;
 pub mod stats;
@@ -42,6 +46,7 @@ pub use email::{Email, EmailError};
 pub use id::{AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
 pub use invitation::Invitation;
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
+pub use join::{JoinRules, JoinRulesError};
 pub use key::{ApiKey, KeyError, KeyRecord, Refusal};
 pub use link::{
     Definition, DefinitionError, Link, LinkChange, MAX_ALIASES, MAX_CLICKS_LIMIT, MAX_TAGS,
@@ -49,8 +54,10 @@ pub use link::{
 };
 pub use name::{Name, NameError};
 pub use origins::{Domain, OriginError, Origins};
+pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierError};
 pub use principal::{Principal, PrincipalError};
 pub use rate::{Bucket, Quota, RateLimit};
+pub use redirect_uri::{RedirectRules, RedirectUri, RedirectUriError, RegisteredUriError};
 pub use retention::{Retention, RetentionError};
 pub use role::{Role, RoleError};
 pub use route::{Decision, Route};
@@ -60,6 +67,9 @@ pub use secret::{
 };
 pub use session::{
     Presented, RefreshToken, Refreshing, Session, SessionId, SessionIdError, SessionKey,
+};
+pub use sign_in::{
+    BrowserSecret, ClientState, ClientStateError, SignIn, SignInGrant, SignInRequest, SignInState,
 };
 pub use sign_up::{SignUp, SignUpError};
 pub use slug::{Slug, SlugError};

@@ -84,6 +84,11 @@ impl Origins {
         })
     }
 
+    /// Whether a URL is under one of the origins, just as it is configured.
+    pub fn has(&self, url: &Url) -> bool {
+        self.all().filter_map(Origin::url).any(|own| own.origin() == url.origin())
+    }
+
     /// The short URL of a slug; letters beyond ASCII are percent-encoded.
     pub fn short_url(&self, domain: &Domain, slug: &crate::Slug) -> String {
         // A domain that is no longer configured keeps its links; they were made for HTTPS.

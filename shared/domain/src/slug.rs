@@ -65,7 +65,7 @@ impl Slug {
     /// Parses a slug that somebody chose, and normalises it to NFC.
     pub fn parse(text: &str) -> Result<Self, SlugError> {
         let slug = Self::of_path(text)?;
-        if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(&slug.0)) {
+        if Self::is_reserved(&slug.0) {
             return Err(SlugError::Reserved);
         }
         if mixes_scripts(&slug.0) {
@@ -110,6 +110,11 @@ impl Slug {
             bits /= base;
         }
         Self(text)
+    }
+
+    /// Whether the service keeps this word for itself: no link ever has it.
+    pub fn is_reserved(word: &str) -> bool {
+        RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
     }
 
     /// The slug as text.
