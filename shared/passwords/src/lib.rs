@@ -7,8 +7,9 @@ mod common;
 use std::fmt;
 use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use domain::{Email, PasswordHash};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
@@ -72,7 +73,7 @@ pub struct NewPassword(String);
 
 impl NewPassword {
     /// Checks a password that somebody chooses for the account of an e-mail address.
-    pub fn parse(text: &str, email: &str) -> Result<Self, ChoiceError> {
+    pub fn parse(text: &str, email: &Email) -> Result<Self, ChoiceError> {
         let password = normalised(text);
         // Of what was typed, so that nobody wonders how one letter counts as three.
         let chars = text.nfc().count();
@@ -85,7 +86,7 @@ impl NewPassword {
         if common::contains(&password) {
             return Err(ChoiceError::Common);
         }
-        if password.trim().to_lowercase() == normalised(email).trim().to_lowercase() {
+        if Email::parse(password.trim()).is_ok_and(|address| address == *email) {
             return Err(ChoiceError::IsEmail);
         }
         Ok(Self(password))
@@ -128,12 +129,17 @@ impl Hasher {
         Self { turns: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// What to store of a password: a PHC string. `random` is its salt.
-    pub async fn hash(&self, password: NewPassword, random: u128) -> Result<String, HashError> {
+    /// What to store of a password. The random bits are its salt.
+    pub async fn hash(
+        &self,
+        password: NewPassword,
+        random: u128,
+    ) -> Result<PasswordHash, HashError> {
         self.work(move || {
-            let hashed =
-                argon2().hash_password_with_salt(password.0.as_bytes(), &random.to_be_bytes());
-            hashed.map(|hash: PasswordHash| hash.to_string()).map_err(HashError::Failed)
+            let (password, salt) = (password.0.as_bytes(), random.to_be_bytes());
+            let hash: Result<phc::PasswordHash, _> =
+                argon2().hash_password_with_salt(password, &salt);
+            hash.map(|hash| PasswordHash::stored(hash.to_string())).map_err(HashError::Failed)
         })
         .await
     }
@@ -142,11 +148,15 @@ impl Hasher {
     ///
     /// Where nothing is stored, since there is no such account or it has no password, the answer is
     /// no after the same work: how long it takes must not tell who has an account.
-    pub async fn verify(&self, password: &str, stored: Option<String>) -> Result<bool, HashError> {
+    pub async fn verify(
+        &self,
+        password: &str,
+        stored: Option<PasswordHash>,
+    ) -> Result<bool, HashError> {
         let password = normalised(password);
         self.work(move || {
-            let hash = PasswordHash::new(stored.as_deref().unwrap_or(NOBODYS))
-                .map_err(|_| HashError::Unreadable)?;
+            let hash = stored.as_ref().map_or(NOBODYS, PasswordHash::as_str);
+            let hash = phc::PasswordHash::new(hash).map_err(|_| HashError::Unreadable)?;
             match argon2().verify_password(password.as_bytes(), &hash) {
                 Ok(()) => Ok(stored.is_some()),
                 Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
