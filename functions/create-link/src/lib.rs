@@ -10,7 +10,7 @@ use lambda::{
     Body, Boot, Clock, EnvError, HeaderValue, Kind, Problem, Random, Request, Response, StatusCode,
     auth, header,
 };
-use store::{CreateError, LinkStore};
+use store::{CreateError, Journal, LinkStore};
 
 /// How often another random slug is tried when one is taken. With 10⁹ links of 1.3 × 10¹²
 /// possible ones, five in a row are taken once in 10¹⁵ times.
@@ -62,7 +62,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
     let mut tries = SLUG_TRIES;
     loop {
         tries -= 1;
-        match app.links.create(&link).await {
+        match app.links.create(&link, &Journal::none()).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %link.id,
@@ -94,6 +94,7 @@ fn created(link: &Link, origins: &Origins) -> Result<Response<Body>, Problem> {
 fn to_problem(link: &Link, error: CreateError) -> Problem {
     match error {
         CreateError::SlugTaken(slug) => api::slug_taken(link, &slug),
+        CreateError::Answered => Problem::server(Kind::Internal, error),
         CreateError::Unavailable(error) => api::unavailable(error),
     }
 }

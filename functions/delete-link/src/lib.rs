@@ -6,7 +6,7 @@ mod tests;
 use domain::Scope;
 use lambda::input::IfMatch;
 use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, auth};
-use store::{DeleteError, LinkStore};
+use store::{DeleteError, Journal, LinkStore};
 
 /// How often a link is deleted anew that somebody else edited meanwhile. Each time that one loses,
 /// another one has won: so it prevails over nine edits at once.
@@ -35,7 +35,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         if if_match.as_ref().is_some_and(|wanted| !wanted.admits(&api::etag(&link))) {
             return Err(api::changed());
         }
-        match app.links.delete(&link, app.clock.now()).await {
+        match app.links.delete(&link, app.clock.now(), &Journal::none()).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %link.id,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{LinkChange, LinkId, Slug, Tag, WorkspaceId};
 use lambda::Function;
-use store::{CreateError, Filter, Found};
+use store::{CreateError, Filter, Found, Journal};
 use testkit::probe::{Fault, On, Service};
 use testkit::{OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
 use tokio::sync::Barrier;
@@ -35,7 +35,7 @@ async fn edit(world: &World) {
     let old = stored(world).await.unwrap();
     let change = LinkChange { forward_query: Some(true), ..LinkChange::default() };
     let new = old.edited(change, now()).unwrap();
-    world.links().update(&old, &new).await.unwrap();
+    world.links().update(&old, &new, &Journal::none()).await.unwrap();
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn its_slugs_are_free_for_its_own_workspace_only() {
     assert_eq!(event("delete-link/minimal").send(&function).await.status, 204);
     let mut stranger = link("spring");
     stranger.workspace = WorkspaceId::parse(OTHER_WORKSPACE).unwrap();
-    let outcome = world.links().create(&stranger).await;
+    let outcome = world.links().create(&stranger, &Journal::none()).await;
     assert!(matches!(outcome, Err(CreateError::SlugTaken(_))), "{outcome:?}");
     world.add(&link("spring")).await;
     assert!(matches!(follow(&world, "spring").await, Found::Route(_)));

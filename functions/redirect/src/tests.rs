@@ -4,6 +4,7 @@ use domain::{Link, LinkChange, RedirectStatus};
 use jiff::SignedDuration;
 use lambda::Function;
 use serde_json::Value;
+use store::Journal;
 use testkit::probe::{Fault, On};
 use testkit::{Event, SPRING, WORKSPACE, World, event, link, now};
 
@@ -25,7 +26,7 @@ const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 
 
 async fn edit(world: &World, old: &Link, change: LinkChange) {
     let new = old.edited(change, now()).unwrap();
-    world.links().update(old, &new).await.unwrap();
+    world.links().update(old, &new, &Journal::none()).await.unwrap();
 }
 
 #[tokio::test]
@@ -213,7 +214,7 @@ async fn a_link_is_closed_outside_its_time_and_leads_to_its_fallback() {
 async fn a_deleted_link_is_gone() {
     let world = World::new().await;
     world.add(&link("spring")).await;
-    world.links().delete(&link("spring"), now()).await.unwrap();
+    world.links().delete(&link("spring"), now(), &Journal::none()).await.unwrap();
     get("spring").send(&function(&world).await).await.assert_problem(Kind::Gone);
 }
 
@@ -221,7 +222,7 @@ async fn a_deleted_link_is_gone() {
 async fn a_slug_that_is_used_again_works_as_soon_as_a_new_one() {
     let world = World::new().await;
     world.add(&link("spring")).await;
-    world.links().delete(&link("spring"), now()).await.unwrap();
+    world.links().delete(&link("spring"), now(), &Journal::none()).await.unwrap();
     let function = function(&world).await;
     get("spring").send(&function).await.assert_problem(Kind::Gone);
     // A read that lags behind may still show the tombstone, so it is confirmed like nothing.
@@ -348,7 +349,7 @@ async fn a_limited_link_that_was_deleted_leads_nowhere_at_once() {
     world.add(&limited).await;
     let function = function(&world).await;
     assert_eq!(get("limited").send(&function).await.status, 302);
-    world.links().delete(&limited, now()).await.unwrap();
+    world.links().delete(&limited, now(), &Journal::none()).await.unwrap();
     get("limited").send(&function).await.assert_problem(Kind::Gone);
 }
 
@@ -385,7 +386,7 @@ async fn a_link_that_is_known_to_be_deleted_is_never_served_stale() {
     world.add(&link("spring")).await;
     let function = function(&world).await;
     assert_eq!(get("spring").send(&function).await.status, 302);
-    world.links().delete(&link("spring"), now()).await.unwrap();
+    world.links().delete(&link("spring"), now(), &Journal::none()).await.unwrap();
     world.clock.advance(SignedDuration::from_secs(30));
     get("spring").send(&function).await.assert_problem(Kind::Gone);
     world.probe.inject(On::operation("GetItem"), Fault::THROTTLED);

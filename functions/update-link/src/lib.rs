@@ -7,7 +7,7 @@ use domain::{HostRules, Origins, Scope};
 use lambda::input::IfMatch;
 use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, StatusCode, auth};
 use store::ledger::Subject;
-use store::{LedgerStore, LinkStore, UpdateError};
+use store::{Journal, LedgerStore, LinkStore, UpdateError};
 
 /// How often an edit without `If-Match` is made anew on what somebody else left meanwhile. Each time
 /// that one loses, another one has won: so ten edits at once all succeed.
@@ -53,7 +53,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
         if new.says_the_same_as(&old) {
             return api::respond(StatusCode::OK, &old, clicks, &app.rules.origins);
         }
-        match app.links.update(&old, &new).await {
+        match app.links.update(&old, &new, &Journal::none()).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %new.id,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Destination, Link, LinkChange, LinkId, Slug, Tag, Title, WorkspaceId};
 use lambda::Function;
 use serde_json::{Value, json};
-use store::{Filter, Found, Spent};
+use store::{Filter, Found, Journal, Spent};
 use testkit::probe::{Fault, On};
 use testkit::{Answer, Event, OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
 use tokio::sync::Barrier;
@@ -70,7 +70,7 @@ async fn address(world: &World, text: &str) -> String {
 async fn edit(world: &World, change: LinkChange) {
     let old = stored(world).await.unwrap();
     let new = old.edited(change, now()).unwrap();
-    world.links().update(&old, &new).await.unwrap();
+    world.links().update(&old, &new, &Journal::none()).await.unwrap();
 }
 
 /// Sends an event, and does something else between its read and its write.
@@ -286,7 +286,7 @@ async fn a_slug_that_is_taken_is_refused_with_its_place_and_nothing_is_written()
     let mut foreign = link("foreign");
     foreign.workspace = WorkspaceId::parse(OTHER_WORKSPACE).unwrap();
     world.add(&foreign).await;
-    world.links().delete(&foreign, now()).await.unwrap();
+    world.links().delete(&foreign, now(), &Journal::none()).await.unwrap();
     let before = stored(&world).await;
     for (body, place) in [
         (json!({ "slug": "taken", "url": "https://example.com/new" }), "/slug"),
@@ -560,7 +560,7 @@ async fn a_link_that_is_deleted_in_between_is_not_made_again() {
     let (world, function) = start().await;
     let other = Box::pin(async {
         let link = stored(&world).await.unwrap();
-        world.links().delete(&link, now()).await.unwrap();
+        world.links().delete(&link, now(), &Journal::none()).await.unwrap();
     });
     let answer = meanwhile(&world, &function, event("update-link/minimal"), other).await;
     answer.assert_problem(Kind::NotFound);

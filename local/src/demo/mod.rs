@@ -18,7 +18,7 @@ use domain::{
 use jiff::Timestamp;
 use lambda::{Chain, Random};
 use store::ledger::{Outcome, RecordError, Recording};
-use store::{AccountStore, CreateError, LedgerStore, LinkStore};
+use store::{AccountStore, CreateError, Journal, LedgerStore, LinkStore};
 
 use self::links::SAMPLES;
 use crate::settings::TABLES;
@@ -158,12 +158,14 @@ fn sample(at: usize, id: LinkId, workspace: WorkspaceId, domain: &Domain) -> any
 async fn create(store: &LinkStore, mut link: Link) -> anyhow::Result<()> {
     let wanted = link.slug.clone();
     for number in 2..100 {
-        match store.create(&link).await {
+        match store.create(&link, &Journal::none()).await {
             Ok(()) => return Ok(()),
             Err(CreateError::SlugTaken(_)) => {
                 link.slug = Slug::parse(&format!("{wanted}-{number}"))?;
             }
-            Err(error @ CreateError::Unavailable(_)) => return Err(error.into()),
+            Err(error @ (CreateError::Answered | CreateError::Unavailable(_))) => {
+                return Err(error.into());
+            }
         }
     }
     bail!("every slug like `{wanted}` is taken")

@@ -6,7 +6,7 @@ use domain::{Day, Origins, Retention, Slug, WorkspaceId};
 use embedded::Embedded;
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Clock, Random};
-use store::{AccountStore, LinkStore};
+use store::{AccountStore, Journal, LinkStore};
 
 use crate::contract::Contract;
 use crate::demo::{Loaded, load};
@@ -38,7 +38,7 @@ async fn a_second_run_adds_nothing_however_late_and_what_is_missing_is_added() {
     let workspace = accounts.workspaces().await.unwrap()[0];
     let ids = links.every_id(workspace).await.unwrap();
     let link = links.find(workspace, ids[0].0).await.unwrap().unwrap();
-    links.delete(&link, now).await.unwrap();
+    links.delete(&link, now, &Journal::none()).await.unwrap();
     assert_eq!(load(&aws, &origins, later, retention).await.unwrap(), Loaded::default());
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::dice::Dice;
+use crate::journal::Journal;
 use crate::keys::Key;
 use crate::row::Item;
 use crate::unavailable::Cause;
@@ -19,6 +20,8 @@ const TRIES: u32 = 8;
 pub(crate) enum CommitError {
     /// These conditions did not hold: the items' places, and the rows that are there.
     Conditions(Vec<(usize, Option<Item>)>),
+    /// The request that asks for this was answered before: its idempotency key is taken.
+    Answered,
     /// DynamoDB is slow, throttled or away, or others are always faster.
     Unavailable(Cause),
 }
@@ -54,20 +57,60 @@ impl Condition {
     }
 }
 
-/// Writes all or nothing.
+/// Writes all or nothing, and the journal with it.
 ///
+/// An entry of the journal is like no other: where it is there already, this very write has arrived
+/// before, only its answer was lost.
+pub(crate) async fn commit(
+    client: &Client,
+    table: &str,
+    changes: Vec<Change>,
+    journal: &Journal,
+) -> Result<(), CommitError> {
+    let own = changes.len();
+    let items = changes.into_iter().map(|change| change.into_item(table));
+    let beside = journal.changes().into_iter().map(|change| change.into_item(journal.table()));
+    let failed = match transact(client, items.chain(beside).collect(), None).await {
+        Ok(()) => return Ok(()),
+        Err(CommitError::Conditions(failed)) => failed,
+        Err(error @ (CommitError::Answered | CommitError::Unavailable(_))) => return Err(error),
+    };
+    let rows = journal.rows();
+    let (failed, beside): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(at, _)| *at < own);
+    if beside.iter().any(|(at, row)| row.as_ref() == rows.get(at - own)) {
+        return Ok(());
+    }
+    if beside.iter().any(|(at, _)| journal.is_answer(at - own)) {
+        return Err(CommitError::Answered);
+    }
+    match beside.first() {
+        None => Err(CommitError::Conditions(failed)),
+        Some(_) => Err(CommitError::Unavailable("the id of an audit event is taken".into())),
+    }
+}
+
+/// Writes all or nothing, exactly once for a token: for changes whose conditions do not tell that
+/// they were made already.
+pub(crate) async fn commit_once(
+    client: &Client,
+    table: &str,
+    changes: Vec<Change>,
+    token: u128,
+) -> Result<(), CommitError> {
+    let items = changes.into_iter().map(|change| change.into_item(table)).collect();
+    transact(client, items, Some(token)).await
+}
+
 /// The SDK makes a request token for each call and keeps it over its own retries: if only the
 /// answer was lost, the second sending changes nothing and answers as the first would have. A
 /// transaction that DynamoDB has cancelled for what may pass is sent anew, as another call. An earlier
 /// sending of it may still be on its way: where no condition tells that a write was made already,
 /// whoever asks for it gives the `token` of all its calls.
-pub(crate) async fn commit(
+async fn transact(
     client: &Client,
-    table: &str,
-    changes: Vec<Change>,
+    items: Vec<TransactWriteItem>,
     token: Option<u128>,
 ) -> Result<(), CommitError> {
-    let items: Vec<_> = changes.into_iter().map(|change| change.into_item(table)).collect();
     let token = token.map(|token| format!("{token:032x}"));
     let mut dice = Dice::of_chance();
     for attempt in 1.. {
@@ -82,12 +125,13 @@ pub(crate) async fn commit(
             }
             Some(_) | None => return Err(CommitError::Unavailable(Box::new(error))),
         };
-        let failed = failed_conditions(reasons);
-        if !failed.is_empty() {
-            return Err(CommitError::Conditions(failed));
-        }
+        // Even where a condition has failed already: another one that counts more may fail next time.
         if !reasons.iter().any(may_pass) || attempt == TRIES {
-            return Err(CommitError::Unavailable(Box::new(error)));
+            let failed = failed_conditions(reasons);
+            return Err(match failed.is_empty() {
+                true => CommitError::Unavailable(Box::new(error)),
+                false => CommitError::Conditions(failed),
+            });
         }
         tokio::time::sleep(dice.pause(attempt)).await;
     }

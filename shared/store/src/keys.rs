@@ -5,9 +5,10 @@
 //! has a fixed length, is a part of its own.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{ClickId, Day, KeyId, LinkId, WorkspaceId};
+use domain::{AuditId, ClickId, Day, Email, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
 
 use crate::ledger::Subject;
 
@@ -175,6 +176,103 @@ pub(crate) const WORKSPACES: &str = "W";
 /// A workspace.
 pub(crate) fn workspace(id: WorkspaceId) -> Key {
     Key::new(WORKSPACES.to_owned(), id.to_string())
+}
+
+/// The partition of all that belongs to a workspace.
+pub(crate) fn of_workspace(id: WorkspaceId) -> String {
+    format!("W#{id}")
+}
+
+/// The workspace in the partition key of what belongs to it.
+pub(crate) fn parse_of_workspace(pk: &str) -> Option<WorkspaceId> {
+    WorkspaceId::parse(pk.strip_prefix("W#")?).ok()
+}
+
+/// What the sort keys of a workspace's members begin with.
+pub(crate) const MEMBERS: &str = "U#";
+
+/// A member, as the workspace lists them.
+pub(crate) fn member(workspace: WorkspaceId, user: UserId) -> Key {
+    Key::new(of_workspace(workspace), format!("{MEMBERS}{user}"))
+}
+
+/// The person in the sort key of a member.
+pub(crate) fn parse_member(sk: &str) -> Option<UserId> {
+    UserId::parse(sk.strip_prefix(MEMBERS)?).ok()
+}
+
+/// What the sort keys of a workspace's invitations begin with.
+pub(crate) const INVITATIONS: &str = "I#";
+
+/// An invitation.
+pub(crate) fn invitation(workspace: WorkspaceId, id: InvitationId) -> Key {
+    Key::new(of_workspace(workspace), format!("{INVITATIONS}{id}"))
+}
+
+/// The invitation in its sort key.
+pub(crate) fn parse_invitation(sk: &str) -> Option<InvitationId> {
+    InvitationId::parse(sk.strip_prefix(INVITATIONS)?).ok()
+}
+
+/// Which workspace an invitation is to: its token does not say.
+pub(crate) fn invitation_place(id: InvitationId) -> Key {
+    Key::new(format!("I#{id}"), "I")
+}
+
+/// The partition of all that belongs to a person.
+pub(crate) fn of_user(id: UserId) -> String {
+    format!("U#{id}")
+}
+
+/// The person in the partition key of what belongs to them.
+pub(crate) fn parse_of_user(pk: &str) -> Option<UserId> {
+    UserId::parse(pk.strip_prefix("U#")?).ok()
+}
+
+/// A person.
+pub(crate) fn user(id: UserId) -> Key {
+    Key::new(of_user(id), "U")
+}
+
+/// What the sort keys of a person's memberships begin with.
+pub(crate) const MEMBERSHIPS: &str = "W#";
+
+/// A membership, as the person lists it.
+pub(crate) fn membership(user: UserId, workspace: WorkspaceId) -> Key {
+    Key::new(of_user(user), format!("{MEMBERSHIPS}{workspace}"))
+}
+
+/// The workspace in the sort key of a membership.
+pub(crate) fn parse_membership(sk: &str) -> Option<WorkspaceId> {
+    WorkspaceId::parse(sk.strip_prefix(MEMBERSHIPS)?).ok()
+}
+
+/// Whose an e-mail address is. The address itself stands in no key: keys reach logs.
+pub(crate) fn email(email: &Email) -> Key {
+    Key::new(format!("E#{}", email.hash()), "E")
+}
+
+/// The partition of the audit log of a workspace, or of a person's own.
+pub(crate) fn audits(of: impl Display) -> String {
+    format!("A#{of}")
+}
+
+/// What the sort keys of the audit log begin with.
+pub(crate) const AUDITS: &str = "aud_";
+
+/// An entry of the audit log of a workspace, or of a person's own. They sort by time.
+pub(crate) fn audit(of: impl Display, id: AuditId) -> Key {
+    Key::new(audits(of), id.to_string())
+}
+
+/// The kept answer to a request with an idempotency key, by what that key leads to.
+pub(crate) fn answer(id: &str) -> Key {
+    Key::new(format!("R#{id}"), "R")
+}
+
+/// A token bucket: of a principal, or of the hash of an address.
+pub(crate) fn bucket(of: &str) -> Key {
+    Key::new(format!("B#{of}"), "B")
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! counted exactly, [`LinkStore`] how a link and its slugs stay one thing.
 
 mod accounts;
+mod buckets;
 mod commit;
 mod dice;
+mod journal;
 mod keys;
 pub mod ledger;
 mod links;
@@ -13,7 +15,13 @@ mod row;
 mod schema;
 mod unavailable;
 
-pub use accounts::{AccountStore, ReadAccountError};
+pub use accounts::{
+    AcceptError, AccountStore, After, AfterError, ChangeMemberError, CreateInvitationError,
+    CreateUserError, CreateWorkspaceError, DeleteInvitationError, Joining, Page, ReadAccountError,
+    UpdateUserError, UpdateWorkspaceError,
+};
+pub use buckets::{BucketStore, Taken};
+pub use journal::{Answer, Journal};
 pub use ledger::LedgerStore;
 pub use links::{
     CreateError, Cursor, CursorError, DeleteError, Filter, Found, LinkPage, LinkStore,

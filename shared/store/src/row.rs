@@ -1,8 +1,9 @@
 //! Writing and reading the attributes of a row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::keys::{Key, PK, SK};
@@ -92,6 +93,24 @@ impl Value for Vec<String> {
     }
 }
 
+impl Value for Blob {
+    fn attribute(self) -> AttributeValue {
+        AttributeValue::B(self)
+    }
+}
+
+impl Value for BTreeMap<String, String> {
+    fn attribute(self) -> AttributeValue {
+        let texts = self.into_iter().map(|(name, text)| (name, AttributeValue::S(text)));
+        AttributeValue::M(texts.collect())
+    }
+}
+
+/// A moment since 1970, in whatever unit, as an attribute's value: before 1970 nothing happened.
+pub(crate) fn moment(since_1970: i64) -> u64 {
+    u64::try_from(since_1970).unwrap_or(0)
+}
+
 /// Reading attributes.
 pub(crate) trait Read {
     /// A string, if there is one.
@@ -120,6 +139,12 @@ pub(crate) trait Read {
         name: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Vec<T>, BadRow>;
+
+    /// Bytes that must be there.
+    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, BadRow>;
+
+    /// Strings by their names; none if there is no map.
+    fn texts(&self, name: &'static str) -> Result<BTreeMap<String, String>, BadRow>;
 
     /// Whether a truth value is there and true.
     fn is_set(&self, name: &str) -> bool;
@@ -164,6 +189,20 @@ impl Read for Item {
         let items = value.as_l().map_err(|_| BadRow::new(self, name))?;
         let parsed = |item: &AttributeValue| item.as_s().ok().and_then(|text| parse(text));
         items.iter().map(parsed).collect::<Option<_>>().ok_or_else(|| BadRow::new(self, name))
+    }
+
+    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, BadRow> {
+        let bytes = self.get(name).and_then(|value| value.as_b().ok());
+        bytes.map(|blob| blob.as_ref().to_vec()).ok_or_else(|| BadRow::new(self, name))
+    }
+
+    fn texts(&self, name: &'static str) -> Result<BTreeMap<String, String>, BadRow> {
+        let Some(value) = self.get(name) else { return Ok(BTreeMap::new()) };
+        let map = value.as_m().map_err(|_| BadRow::new(self, name))?;
+        let text = |(key, value): (&String, &AttributeValue)| {
+            Some((key.clone(), value.as_s().ok()?.clone()))
+        };
+        map.iter().map(text).collect::<Option<_>>().ok_or_else(|| BadRow::new(self, name))
     }
 
     fn is_set(&self, name: &str) -> bool {

@@ -8,7 +8,7 @@ use embedded::Embedded;
 use jiff::Timestamp;
 use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Metrics, Random};
 use serde_json::{Value, json};
-use store::{AccountStore, LedgerStore, LinkStore, Tables};
+use store::{AccountStore, Journal, LedgerStore, LinkStore, Tables};
 
 use crate::answer::Answer;
 use crate::event::Event;
@@ -117,7 +117,7 @@ impl World {
 
     /// Adds a link, unseen by the probe.
     pub async fn add(&self, link: &Link) {
-        self.links().create(link).await.expect("the link is made");
+        self.links().create(link, &Journal::none()).await.expect("the link is made");
     }
 
     /// What a function is loaded with, where its environment names everything there is.

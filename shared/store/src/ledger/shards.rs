@@ -19,6 +19,7 @@ use super::LedgerStore;
 use super::rows::{Cell, RollupRow};
 use super::subject::Subject;
 use crate::commit::{Change, CommitError, Condition, commit};
+use crate::journal::Journal;
 use crate::keys::{self, Key};
 use crate::row::{BadRow, FORMAT, Item, Read, Value};
 use crate::unavailable::Unavailable;
@@ -110,9 +111,9 @@ impl LedgerStore {
             }
             let mut changes = vec![spread(keys::link(workspace, link), to, row.get("rev"))];
             changes.extend(slugs(&row)?.into_iter().map(|slug| spread(slug, to, None)));
-            match Box::pin(commit(&self.client, &self.links, changes, None)).await {
+            match Box::pin(commit(&self.client, &self.links, changes, &Journal::none())).await {
                 Ok(()) => return Ok(ClickShards::Are(to)),
-                Err(CommitError::Conditions(_)) => {}
+                Err(CommitError::Conditions(_) | CommitError::Answered) => {}
                 Err(CommitError::Unavailable(source)) => {
                     let doing = format!("splitting the clicks of `{link}` further");
                     return Err(Unavailable::new(doing, source).into());

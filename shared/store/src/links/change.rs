@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{LinkStore, item};
 use crate::commit::{Change, CommitError, Condition, commit};
+use crate::journal::Journal;
 use crate::keys::{self, Key};
 use crate::row::{Item, Write, row};
 use crate::unavailable::{Cause, Unavailable};
@@ -17,6 +18,9 @@ pub enum CreateError {
     /// Another link has this slug, or had it in another workspace.
     #[error("the slug `{0}` is taken")]
     SlugTaken(Slug),
+    /// The request was answered before, and that answer was kept.
+    #[error("the request was answered before")]
+    Answered,
     /// DynamoDB is slow, throttled or away.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -60,8 +64,8 @@ impl From<Change> for Step {
 }
 
 impl LinkStore {
-    /// Creates a link, with all its slugs. At most 43 rows in one transaction.
-    pub async fn create(&self, link: &Link) -> Result<(), CreateError> {
+    /// Creates a link, with all its slugs. At most 43 rows and the journal's two in one transaction.
+    pub async fn create(&self, link: &Link, journal: &Journal) -> Result<(), CreateError> {
         let mut steps = vec![
             Change::Put(item::link(link), Some(Condition::of("attribute_not_exists(pk)"))).into(),
         ];
@@ -71,13 +75,14 @@ impl LinkStore {
         }));
         steps.extend(put_tags(link));
         steps.extend(link.definition.max_clicks.map(|max| new_limit(link.id, max)));
-        match self.run(&steps).await {
+        match self.run(&steps, journal).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conditions(failed)) if is_ours(&failed, link) => Ok(()),
             Err(CommitError::Conditions(failed)) => match slug_in_the_way(&failed, &steps) {
                 Some(slug) => Err(CreateError::SlugTaken(slug)),
                 None => Err(self.unavailable("creating", link.id, "its id is taken").into()),
             },
+            Err(CommitError::Answered) => Err(CreateError::Answered),
             Err(CommitError::Unavailable(source)) => {
                 Err(self.unavailable("creating", link.id, source).into())
             }
@@ -85,8 +90,14 @@ impl LinkStore {
     }
 
     /// Writes an edited link in the place of the one that was read. At most 84 rows in one
-    /// transaction: every slug's row is written anew, since each holds what the redirect needs.
-    pub async fn update(&self, old: &Link, new: &Link) -> Result<(), UpdateError> {
+    /// transaction besides the journal's: every slug's row is written anew, since each holds what the
+    /// redirect needs.
+    pub async fn update(
+        &self,
+        old: &Link,
+        new: &Link,
+        journal: &Journal,
+    ) -> Result<(), UpdateError> {
         let mut steps = vec![Change::Put(item::link(new), Some(unchanged(old))).into()];
         let kept: BTreeSet<&Slug> = old.slugs().collect();
         steps.extend(new.slugs().map(|slug| Step {
@@ -103,7 +114,7 @@ impl LinkStore {
         let untagged = old.definition.tags.iter().filter(|tag| !tags.contains(tag));
         steps.extend(untagged.map(|tag| delete_tag(old, tag)));
         steps.extend(change_limit(new.id, old.definition.max_clicks, new.definition.max_clicks));
-        match self.run(&steps).await {
+        match self.run(&steps, journal).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conditions(failed)) if is_ours(&failed, new) => Ok(()),
             // Whoever changed the link may have given it the very slug that is in the way.
@@ -114,6 +125,8 @@ impl LinkStore {
                 Some(slug) if !kept.contains(&slug) => Err(UpdateError::SlugTaken(slug)),
                 Some(_) | None => Err(UpdateError::Changed(new.id)),
             },
+            // Only what is created keeps its answer.
+            Err(CommitError::Answered) => Err(UpdateError::Changed(new.id)),
             Err(CommitError::Unavailable(source)) => {
                 Err(self.unavailable("editing", new.id, source).into())
             }
@@ -122,7 +135,12 @@ impl LinkStore {
 
     /// Deletes a link that was read. Its slugs answer «gone» from now on, and only its workspace
     /// may use them again; its clicks stay.
-    pub async fn delete(&self, link: &Link, now: Timestamp) -> Result<(), DeleteError> {
+    pub async fn delete(
+        &self,
+        link: &Link,
+        now: Timestamp,
+        journal: &Journal,
+    ) -> Result<(), DeleteError> {
         let mut steps = vec![
             Change::Delete(keys::link(link.workspace, link.id), Some(unchanged(link))).into(),
             Change::Put(item::deleted(link, now), None).into(),
@@ -132,18 +150,20 @@ impl LinkStore {
         if link.definition.max_clicks.is_some() {
             steps.push(Change::Delete(keys::limit(link.id), None).into());
         }
-        match self.run(&steps).await {
+        match self.run(&steps, journal).await {
             Ok(()) => Ok(()),
-            Err(CommitError::Conditions(_)) => Err(DeleteError::Changed(link.id)),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                Err(DeleteError::Changed(link.id))
+            }
             Err(CommitError::Unavailable(source)) => {
                 Err(self.unavailable("deleting", link.id, source).into())
             }
         }
     }
 
-    async fn run(&self, steps: &[Step]) -> Result<(), CommitError> {
+    async fn run(&self, steps: &[Step], journal: &Journal) -> Result<(), CommitError> {
         let changes = steps.iter().map(|step| step.change.clone()).collect();
-        commit(&self.client, &self.table, changes, None).await
+        commit(&self.client, &self.table, changes, journal).await
     }
 
     fn unavailable(&self, doing: &str, link: LinkId, source: impl Into<Cause>) -> Unavailable {

@@ -7,7 +7,7 @@ use domain::{Domain, Link, LinkId, Route, Slug, WorkspaceId};
 
 use super::LinkStore;
 use super::item::{SlugRow, read_link, read_slug};
-use crate::commit::{Change, CommitError, Condition, commit};
+use crate::commit::{Change, CommitError, Condition, commit_once};
 use crate::dice::Dice;
 use crate::keys::{self, Key};
 use crate::row::{BadRow, Item};
@@ -97,12 +97,12 @@ impl LinkStore {
     pub async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Unavailable> {
         let left = Condition::of("used_clicks < max_clicks").with(":one", 1);
         let spend = Change::Update(keys::limit(link), "SET used_clicks = used_clicks + :one", left);
-        match commit(&self.client, &self.table, vec![spend], Some(token)).await {
+        match commit_once(&self.client, &self.table, vec![spend], token).await {
             Ok(()) => Ok(Spent::Granted),
             Err(CommitError::Conditions(failed)) if failed.iter().all(|(_, row)| row.is_none()) => {
                 Ok(Spent::Unlimited)
             }
-            Err(CommitError::Conditions(_)) => Ok(Spent::UsedUp),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => Ok(Spent::UsedUp),
             Err(CommitError::Unavailable(source)) => {
                 Err(Unavailable::new(format!("spending a click of the link `{link}`"), source))
             }

@@ -8,7 +8,7 @@ use embedded::Embedded;
 use jiff::Timestamp;
 
 use super::*;
-use crate::{Tables, create_tables};
+use crate::{Journal, Tables, create_tables};
 
 fn now() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
@@ -74,7 +74,7 @@ async fn a_link_reads_back_whole_and_its_slugs_lead_to_it() {
     link.definition.max_clicks = Some(5);
     link.definition.forward_query = true;
     link.definition.redirect_status = RedirectStatus::PermanentRedirect;
-    store.create(&link).await.unwrap();
+    store.create(&link, &Journal::none()).await.unwrap();
 
     assert_eq!(store.find(link.workspace, link.id).await.unwrap().as_ref(), Some(&link));
     let route = Found::Route(Box::new(domain::Route::of(&link)));
@@ -87,7 +87,7 @@ async fn a_link_reads_back_whole_and_its_slugs_lead_to_it() {
 #[tokio::test]
 async fn what_another_workspace_owns_does_not_exist() {
     let (_embedded, store) = store().await;
-    store.create(&link(1)).await.unwrap();
+    store.create(&link(1), &Journal::none()).await.unwrap();
     assert_eq!(store.find(workspace(2), link(1).id).await.unwrap(), None);
     let page = store.page(workspace(2), &Filter::default(), None, 10).await.unwrap();
     assert!(page.links.is_empty());
@@ -96,10 +96,10 @@ async fn what_another_workspace_owns_does_not_exist() {
 #[tokio::test]
 async fn a_taken_slug_is_named_and_nothing_is_written() {
     let (_embedded, store) = store().await;
-    store.create(&link(1)).await.unwrap();
+    store.create(&link(1), &Journal::none()).await.unwrap();
     let mut second = link(2);
     second.aliases = vec![slug("free"), slug("s1")];
-    let error = store.create(&second).await.unwrap_err();
+    let error = store.create(&second, &Journal::none()).await.unwrap_err();
     assert!(matches!(error, CreateError::SlugTaken(taken) if taken == slug("s1")));
     assert_eq!(store.find(second.workspace, second.id).await.unwrap(), None);
     assert_eq!(follow(&store, &second, "free").await, Found::Nothing);
@@ -108,26 +108,26 @@ async fn a_taken_slug_is_named_and_nothing_is_written() {
 #[tokio::test]
 async fn a_write_that_arrives_twice_is_one_link() {
     let (_embedded, store) = store().await;
-    store.create(&link(1)).await.unwrap();
+    store.create(&link(1), &Journal::none()).await.unwrap();
     // Another call has another token: only the rows can tell that it is the same write.
-    store.create(&link(1)).await.unwrap();
+    store.create(&link(1), &Journal::none()).await.unwrap();
     let mut other = link(1);
     other.definition.url = Destination::stored("https://example.com/other");
-    assert!(store.create(&other).await.is_err());
+    assert!(store.create(&other, &Journal::none()).await.is_err());
 }
 
 #[tokio::test]
 async fn an_edit_changes_all_slugs_at_once_and_frees_none() {
     let (_embedded, store) = store().await;
     let old = link(1);
-    store.create(&old).await.unwrap();
+    store.create(&old, &Journal::none()).await.unwrap();
     let change = LinkChange {
         slug: Some(slug("new")),
         url: Some(Destination::stored("https://example.com/new")),
         ..LinkChange::default()
     };
     let new = old.edited(change, now()).unwrap();
-    store.update(&old, &new).await.unwrap();
+    store.update(&old, &new, &Journal::none()).await.unwrap();
     let route = Found::Route(Box::new(domain::Route::of(&new)));
     assert_eq!(follow(&store, &new, "new").await, route);
     assert_eq!(follow(&store, &new, "s1").await, route);
@@ -135,42 +135,50 @@ async fn an_edit_changes_all_slugs_at_once_and_frees_none() {
     // Without the alias the old slug is gone, and no stranger can take it.
     let change = LinkChange { aliases: Some(Vec::new()), ..LinkChange::default() };
     let newest = new.edited(change, now()).unwrap();
-    store.update(&new, &newest).await.unwrap();
+    store.update(&new, &newest, &Journal::none()).await.unwrap();
     assert_eq!(follow(&store, &new, "s1").await, Found::Deleted);
     let mut stranger = link(2);
     (stranger.workspace, stranger.slug) = (workspace(2), slug("s1"));
-    assert!(matches!(store.create(&stranger).await, Err(CreateError::SlugTaken(_))));
+    assert!(matches!(
+        store.create(&stranger, &Journal::none()).await,
+        Err(CreateError::SlugTaken(_))
+    ));
     stranger.workspace = workspace(1);
-    store.create(&stranger).await.unwrap();
+    store.create(&stranger, &Journal::none()).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_edit_of_an_older_version_or_shard_count_is_refused() {
     let (_embedded, store) = store().await;
     let old = link(1);
-    store.create(&old).await.unwrap();
+    store.create(&old, &Journal::none()).await.unwrap();
     let new = old.edited(LinkChange::default(), now()).unwrap();
-    store.update(&old, &new).await.unwrap();
+    store.update(&old, &new, &Journal::none()).await.unwrap();
     // The same write again is no conflict, another one is.
-    store.update(&old, &new).await.unwrap();
+    store.update(&old, &new, &Journal::none()).await.unwrap();
     let other =
         old.edited(LinkChange { forward_query: Some(true), ..LinkChange::default() }, now());
-    let outcome = store.update(&old, &other.unwrap()).await;
+    let outcome = store.update(&old, &other.unwrap(), &Journal::none()).await;
     assert!(matches!(outcome, Err(UpdateError::Changed(_))));
     let spread = Link { click_shards: 2, ..new.clone() };
-    let outcome =
-        store.update(&spread, &spread.edited(LinkChange::default(), now()).unwrap()).await;
+    let outcome = store
+        .update(&spread, &spread.edited(LinkChange::default(), now()).unwrap(), &Journal::none())
+        .await;
     assert!(matches!(outcome, Err(UpdateError::Changed(_))));
-    assert!(matches!(store.delete(&old, now()).await, Err(DeleteError::Changed(_))));
+    assert!(matches!(
+        store.delete(&old, now(), &Journal::none()).await,
+        Err(DeleteError::Changed(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_slug_of_another_link_cannot_be_edited_in() {
     let (_embedded, store) = store().await;
-    store.create(&link(1)).await.unwrap();
-    store.create(&link(2)).await.unwrap();
+    store.create(&link(1), &Journal::none()).await.unwrap();
+    store.create(&link(2), &Journal::none()).await.unwrap();
     let change = LinkChange { slug: Some(slug("s2")), ..LinkChange::default() };
-    let outcome = store.update(&link(1), &link(1).edited(change, now()).unwrap()).await;
+    let outcome =
+        store.update(&link(1), &link(1).edited(change, now()).unwrap(), &Journal::none()).await;
     assert!(matches!(outcome, Err(UpdateError::SlugTaken(taken)) if taken == slug("s2")));
 }
 
@@ -181,8 +189,8 @@ async fn a_deleted_link_is_gone_but_not_forgotten() {
     link.aliases = vec![slug("a")];
     link.definition.tags = vec![Tag::parse("t").unwrap()];
     link.definition.max_clicks = Some(1);
-    store.create(&link).await.unwrap();
-    store.delete(&link, now()).await.unwrap();
+    store.create(&link, &Journal::none()).await.unwrap();
+    store.delete(&link, now(), &Journal::none()).await.unwrap();
     assert_eq!(store.find(link.workspace, link.id).await.unwrap(), None);
     assert_eq!(follow(&store, &link, "s1").await, Found::Deleted);
     assert_eq!(follow(&store, &link, "a").await, Found::Deleted);
@@ -196,7 +204,7 @@ async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
     let (_embedded, store) = store().await;
     let mut old = link(1);
     old.definition.max_clicks = Some(3);
-    store.create(&old).await.unwrap();
+    store.create(&old, &Journal::none()).await.unwrap();
     let spends = (0..20).map(|token| store.spend(old.id, token));
     let spent = futures_util::future::join_all(spends).await;
     let granted = spent.iter().filter(|s| matches!(s, Ok(Spent::Granted))).count();
@@ -204,16 +212,16 @@ async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
 
     let more = LinkChange { max_clicks: Some(Some(4)), ..LinkChange::default() };
     let new = old.edited(more, now()).unwrap();
-    store.update(&old, &new).await.unwrap();
+    store.update(&old, &new, &Journal::none()).await.unwrap();
     assert_eq!(store.spend(old.id, 101).await.unwrap(), Spent::Granted);
     assert_eq!(store.spend(old.id, 102).await.unwrap(), Spent::UsedUp);
 
     let none = new.edited(LinkChange { max_clicks: Some(None), ..LinkChange::default() }, now());
     let none = none.unwrap();
-    store.update(&new, &none).await.unwrap();
+    store.update(&new, &none, &Journal::none()).await.unwrap();
     assert_eq!(store.spend(old.id, 99).await.unwrap(), Spent::Unlimited);
     let again = LinkChange { max_clicks: Some(Some(1)), ..LinkChange::default() };
-    store.update(&none, &none.edited(again, now()).unwrap()).await.unwrap();
+    store.update(&none, &none.edited(again, now()).unwrap(), &Journal::none()).await.unwrap();
     assert_eq!(store.spend(old.id, 103).await.unwrap(), Spent::Granted);
     assert_eq!(store.spend(old.id, 104).await.unwrap(), Spent::UsedUp);
 }
@@ -228,7 +236,7 @@ async fn pages_show_each_link_once_in_order() {
         }
         // An alias is no second hit.
         link.aliases = vec![slug(&format!("s{number}-alias"))];
-        store.create(&link).await.unwrap();
+        store.create(&link, &Journal::none()).await.unwrap();
     }
     let even = Tag::parse("even").ok();
     let cases = [
@@ -265,7 +273,7 @@ async fn links_that_are_too_large_for_one_answer_are_all_on_some_page() {
         let mut link = link(number);
         link.definition.url = Destination::stored(&long);
         link.definition.fallback_url = Some(Destination::stored(&long));
-        store.create(&link).await.unwrap();
+        store.create(&link, &Journal::none()).await.unwrap();
     }
     let filter = Filter::default();
     let mut seen = Vec::new();
@@ -284,8 +292,8 @@ async fn a_link_that_the_index_shows_twice_is_shown_once() {
     // For a moment after a slug has changed, an index may hold the old and the new one.
     let (_embedded, store) = store().await;
     let (first, second) = (link(1), link(2));
-    store.create(&first).await.unwrap();
-    store.create(&second).await.unwrap();
+    store.create(&first, &Journal::none()).await.unwrap();
+    store.create(&second, &Journal::none()).await.unwrap();
     let ids = [second.id, first.id, second.id];
     let found = store.find_all(first.workspace, &ids).await.unwrap();
     assert_eq!(found, [second, first]);
@@ -295,14 +303,14 @@ async fn a_link_that_the_index_shows_twice_is_shown_once() {
 async fn the_same_new_slug_twice_at_once_is_not_taken_by_somebody_else() {
     let (_embedded, store) = store().await;
     let old = link(1);
-    store.create(&old).await.unwrap();
+    store.create(&old, &Journal::none()).await.unwrap();
     let change = LinkChange { slug: Some(slug("new")), ..LinkChange::default() };
     let new = old.edited(change.clone(), now()).unwrap();
-    store.update(&old, &new).await.unwrap();
+    store.update(&old, &new, &Journal::none()).await.unwrap();
     // It has read the same version, but is another edit: the link has changed, and the slug is
     // the link's own.
     let later = now().checked_add(jiff::SignedDuration::from_secs(1)).unwrap();
-    let outcome = store.update(&old, &old.edited(change, later).unwrap()).await;
+    let outcome = store.update(&old, &old.edited(change, later).unwrap(), &Journal::none()).await;
     assert!(matches!(outcome, Err(UpdateError::Changed(_))), "{outcome:?}");
 }
 
@@ -312,6 +320,7 @@ async fn two_creates_that_race_for_a_slug_make_one_link() {
     let mut rival = link(2);
     rival.slug = slug("s1");
     let (first, rival) = (link(1), rival);
-    let (a, b) = tokio::join!(store.create(&first), store.create(&rival));
+    let none = Journal::none();
+    let (a, b) = tokio::join!(store.create(&first, &none), store.create(&rival, &none));
     assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
 }
