@@ -1,19 +1,135 @@
 //! Workspaces.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use domain::WorkspaceId;
+use std::collections::HashMap;
 
-use super::{AccountStore, ReadAccountError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Member, UserId, Workspace, WorkspaceId};
+
+use super::members::memberships;
+use super::page::{After, Page, next};
+use super::{AccountStore, ReadAccountError, item};
+use crate::commit::{Change, CommitError, Condition};
+use crate::journal::Journal;
 use crate::keys;
-use crate::row::{Read, Write, row};
+use crate::row::{BadRow, Read, Write, row};
 use crate::unavailable::Unavailable;
 
+/// Why a workspace was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateWorkspaceError {
+    /// The request was answered before, and that answer was kept.
+    #[error("the request was answered before")]
+    Answered,
+    /// DynamoDB is slow, throttled or away.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why a workspace was not edited.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateWorkspaceError {
+    /// Somebody edited it since it was read.
+    #[error("the workspace `{0}` has changed")]
+    Changed(WorkspaceId),
+    /// DynamoDB is slow, throttled or away.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 impl AccountStore {
-    /// Writes a workspace.
+    /// Writes a workspace that nobody is a member of.
     pub async fn put_workspace(&self, id: WorkspaceId, name: &str) -> Result<(), Unavailable> {
         let mut item = row(&keys::workspace(id));
         item.set("title", name);
         self.put(item, format!("writing the workspace `{id}`")).await
+    }
+
+    /// The workspace of this id. One `GetItem`.
+    pub async fn find_workspace(
+        &self,
+        id: WorkspaceId,
+    ) -> Result<Option<Workspace>, ReadAccountError> {
+        let row = self.row(&keys::workspace(id), format!("reading the workspace `{id}`")).await?;
+        Ok(row.as_ref().map(item::read_workspace).transpose()?)
+    }
+
+    /// Makes a workspace, with whom it belongs to. Three rows in one transaction, besides the
+    /// journal's.
+    pub async fn create_workspace(
+        &self,
+        workspace: &Workspace,
+        founder: UserId,
+        journal: &Journal,
+    ) -> Result<(), CreateWorkspaceError> {
+        let changes = found(workspace, &workspace.founded_by(founder));
+        let doing = || format!("making the workspace `{}`", workspace.id);
+        match self.commit(changes, journal).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Answered) => Err(CreateWorkspaceError::Answered),
+            Err(CommitError::Conditions(_)) => {
+                Err(Unavailable::new(doing(), "its id is taken").into())
+            }
+            Err(CommitError::Unavailable(source)) => Err(Unavailable::new(doing(), source).into()),
+        }
+    }
+
+    /// Writes what was edited of a workspace that was read. Its members stay.
+    pub async fn update_workspace(
+        &self,
+        old: &Workspace,
+        new: &Workspace,
+        journal: &Journal,
+    ) -> Result<(), UpdateWorkspaceError> {
+        match self.commit(vec![edit(old, new)], journal).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                Err(UpdateWorkspaceError::Changed(old.id))
+            }
+            Err(CommitError::Unavailable(source)) => {
+                Err(Unavailable::new(format!("editing the workspace `{}`", old.id), source).into())
+            }
+        }
+    }
+
+    /// A page of at most `limit` (1 to 100) workspaces of a person, oldest first, with what the
+    /// person is in each. One `Query` and one `BatchGetItem`.
+    pub async fn workspaces_of(
+        &self,
+        user: UserId,
+        after: Option<After<WorkspaceId>>,
+        limit: usize,
+    ) -> Result<Page<(Workspace, Member), WorkspaceId>, ReadAccountError> {
+        let doing = format!("listing the workspaces of `{user}`");
+        let (rows, more) = self.list(memberships(user, after), limit, &doing).await?;
+        let mine =
+            rows.iter().map(item::read_membership).collect::<Result<Vec<Member>, BadRow>>()?;
+        let keys = mine.iter().map(|member| keys::workspace(member.workspace));
+        let mut found = HashMap::new();
+        for row in self.rows(keys, &doing).await? {
+            let workspace = item::read_workspace(&row)?;
+            found.insert(workspace.id, workspace);
+        }
+        let next = next(mine.last().map(|member| member.workspace), more);
+        let items = mine.into_iter();
+        let items = items.filter_map(|member| Some((found.remove(&member.workspace)?, member)));
+        Ok(Page { items: items.collect(), next })
+    }
+
+    /// All workspaces of a person, oldest first.
+    pub async fn all_workspaces_of(
+        &self,
+        user: UserId,
+    ) -> Result<Vec<(Workspace, Member)>, ReadAccountError> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.workspaces_of(user, after, 100).await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// All workspaces, oldest first.
@@ -40,5 +156,38 @@ impl AccountStore {
                 return Ok(ids);
             }
         }
+    }
+}
+
+/// The rows of a new workspace and of its first owner.
+pub(super) fn found(workspace: &Workspace, founder: &Member) -> Vec<Change> {
+    let free = || Some(Condition::of("attribute_not_exists(pk)"));
+    vec![
+        Change::Put(item::workspace(workspace), free()),
+        Change::Put(item::member(founder), free()),
+        Change::Put(item::membership(founder), free()),
+    ]
+}
+
+/// An update and no new row: owners come and go at the same time.
+fn edit(old: &Workspace, new: &Workspace) -> Change {
+    // The first rows had no revision.
+    let unchanged =
+        Condition::of("rev = :old OR (attribute_exists(pk) AND attribute_not_exists(rev))")
+            .with(":old", old.revision)
+            .with(":new", new.revision)
+            .with(":title", new.name.as_str());
+    let key = keys::workspace(old.id);
+    match new.writes_per_minute {
+        Some(limit) => Change::Update(
+            key,
+            "SET title = :title, rev = :new, writes_per_minute = :limit",
+            unchanged.with(":limit", u64::from(limit)),
+        ),
+        None => Change::Update(
+            key,
+            "SET title = :title, rev = :new REMOVE writes_per_minute",
+            unchanged,
+        ),
     }
 }
