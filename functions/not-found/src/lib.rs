@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod routes;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use domain::Slug;
 use lambda::{
@@ -12,22 +14,34 @@ use lambda::{
 };
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// It needs nothing.
+use crate::routes::Routes;
+
+/// What the handler works with.
 #[derive(Debug, Clone)]
-pub struct App;
+pub struct App {
+    routes: Arc<Routes>,
+}
 
 /// Builds the [`App`], once per process.
 pub async fn load(_boot: Boot) -> Result<App, Infallible> {
-    Ok(App)
+    Ok(App { routes: Arc::new(Routes::read()) })
 }
 
-/// Answers what no route answers: `/{slug}/` leads to `/{slug}`, anything else is a 404.
-pub async fn handle(_app: App, request: Request) -> Result<Response<Body>, Problem> {
+/// Answers what no route answers: `/{slug}/` leads to `/{slug}`, an address with other methods says
+/// so, anything else is a 404.
+pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    match without_slash(request.raw_http_path()).filter(|_| reads) {
-        Some(slug) => to_slug(&slug, request.uri().query()),
-        None => Err(Problem::client(Kind::NotFound, "there is nothing at this address")),
+    let path = request.raw_http_path();
+    if let Some(slug) = without_slash(path).filter(|_| reads) {
+        return to_slug(&slug, request.uri().query());
     }
+    let Some(allowed) = app.routes.others(request.method(), path) else {
+        return Err(Problem::client(Kind::NotFound, "there is nothing at this address"));
+    };
+    let detail = format!("this address has only {allowed}");
+    let allowed = HeaderValue::from_str(&allowed);
+    let allowed = allowed.map_err(|e| Problem::server(Kind::Internal, e))?;
+    Err(Problem::client(Kind::MethodNotAllowed, detail).with_header(header::ALLOW, allowed))
 }
 
 /// The slug of a path that is one segment and a slash. More segments than one must never match:

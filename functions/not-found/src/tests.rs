@@ -24,10 +24,20 @@ fn at(path: &str) -> Event {
 
 #[tokio::test]
 async fn an_address_that_no_route_knows_is_a_problem_for_browsers_too() {
-    for name in ["minimal", "browser", "wrong-method"] {
+    for name in ["minimal", "browser"] {
         let answer = send(event(&format!("not-found/{name}"))).await;
         answer.assert_problem(Kind::NotFound);
     }
+}
+
+#[tokio::test]
+async fn an_address_with_other_methods_says_which() {
+    let answer = send(event("not-found/wrong-method")).await;
+    answer.assert_problem(Kind::MethodNotAllowed);
+    assert_eq!(answer.header("allow"), "GET, POST");
+    // Two templates fit, and one of them is the path itself.
+    let answer = send(at("/api/v1/invitations/accept")).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, "DELETE, POST"));
 }
 
 #[tokio::test]
@@ -48,6 +58,11 @@ async fn the_query_goes_along() {
 #[tokio::test]
 async fn only_reading_is_sent_on() {
     send(event("not-found/trailing-slash-post")).await.assert_problem(Kind::NotFound);
+}
+
+#[tokio::test]
+async fn what_the_gateway_did_not_find_is_not_said_to_be_there() {
+    send(at("/spring")).await.assert_problem(Kind::NotFound);
 }
 
 #[tokio::test]

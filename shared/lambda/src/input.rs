@@ -141,7 +141,14 @@ pub fn text<T, E: Display>(
 
 /// Reads a JSON whole number that is not negative.
 pub fn number(value: &Value) -> Result<u64, &'static str> {
-    value.as_u64().ok_or("this must be a whole number, not negative")
+    value.as_u64().or_else(|| whole(value)).ok_or("this must be a whole number, not negative")
+}
+
+/// JSON knows one kind of numbers, and some languages write a whole one as `1.0`. Up to 2^53, where
+/// a float still says which number was meant.
+fn whole(value: &Value) -> Option<u64> {
+    let number = value.as_f64().filter(|it| it.fract() == 0.0 && (0.0..=9e15).contains(it))?;
+    format!("{number:.0}").parse().ok()
 }
 
 /// Reads `true` or `false`.
@@ -297,6 +304,18 @@ mod tests {
         let faults = faults(fields.finish(Some(())).unwrap_err());
         for pointer in ["/n", "/m", "/l/1", "/l/2", "/x~1y~0"] {
             assert!(faults.contains(&format!("\"pointer\":\"{pointer}\"")), "{pointer}: {faults}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let read = |text: &str| number(&serde_json::from_str(text).unwrap()).ok();
+        assert_eq!(read("101.0"), Some(101));
+        assert_eq!(read("1e3"), Some(1000));
+        assert_eq!(read("0"), Some(0));
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for text in ["1.5", "-1", "-1.0", "1e300", "\"1\"", "null"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

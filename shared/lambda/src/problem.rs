@@ -20,6 +20,8 @@ pub enum Kind {
     Forbidden,
     /// There is no such thing, or the caller may not know of it.
     NotFound,
+    /// The address is there, but not with this method.
+    MethodNotAllowed,
     /// Another link has the slug.
     SlugTaken,
     /// It clashes with what is there, or with what happens at this moment.
@@ -44,11 +46,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for the tests that walk them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
         Self::SlugTaken,
         Self::Conflict,
         Self::Gone,
@@ -97,8 +100,8 @@ impl Kind {
             | Self::UnsupportedMediaType
             | Self::IdempotencyKeyReused
             | Self::Internal => None,
-            // When to come back differs, so it comes with the problem.
-            Self::RateLimited => None,
+            // When to come back, and what there is, differs: it comes with the problem.
+            Self::RateLimited | Self::MethodNotAllowed => None,
         }
     }
 
@@ -109,6 +112,9 @@ impl Kind {
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid credentials"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed with these credentials"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "There is no such method here")
+            }
             Self::SlugTaken => (S::CONFLICT, "slug-taken", "The slug is taken"),
             Self::Conflict => (S::CONFLICT, "conflict", "It clashes with what is there"),
             Self::Gone => (S::GONE, "gone", "It is no longer there"),

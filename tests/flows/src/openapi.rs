@@ -94,7 +94,7 @@ impl OpenApi {
     pub(crate) fn faults(&self, event: &Event, answer: &Answer) -> Vec<String> {
         let Some(operation) = self.operation(event) else {
             // What no route fits is not an operation; the contract says in words what happens.
-            let promised = matches!(answer.status, 308 | 404 | PROMISED_FOR_ALL);
+            let promised = matches!(answer.status, 308 | 404 | 405 | PROMISED_FOR_ALL);
             let fault = format!("`$default` answers {}: {}", answer.status, answer.text);
             return if promised { Vec::new() } else { vec![fault] };
         };

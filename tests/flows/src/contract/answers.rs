@@ -1,5 +1,8 @@
 //! Every answer that an event brings forth is one that `openapi.yaml` promises.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
 use testkit::probe::{Fault, On, Service as Aws};
 use testkit::{Answer, Event, World};
 
@@ -104,5 +107,28 @@ async fn a_body_that_is_too_large_is_answered_as_promised() {
         promise.contains("413"),
         "openapi.yaml: say in `info` that every operation may answer 413"
     );
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn an_address_of_the_contract_names_its_methods_to_whoever_takes_another() {
+    let service = Service::only("not-found", World::new().await).await;
+    let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for operation in &OpenApi::get().operations {
+        methods.entry(&operation.path).or_default().insert(&operation.method);
+    }
+    let mut faults = Vec::new();
+    for (template, methods) in methods {
+        // A value that is a path's own, such as `me`, would bring in the methods of that one.
+        let path = template.replace('{', "a-").replace('}', "");
+        let mut event = testkit::event("not-found/wrong-method").json().clone();
+        event["rawPath"] = json!(path);
+        event["requestContext"]["http"]["path"] = json!(path);
+        let answer = Event::of(event).send(service.function("not-found")).await;
+        let allowed: BTreeSet<_> = answer.header("allow").split(", ").collect();
+        if answer.status != 405 || allowed != methods {
+            faults.push(format!("PUT {template}: {}, and it has {allowed:?}", answer.status));
+        }
+    }
     assert_none(&faults);
 }
