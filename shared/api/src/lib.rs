@@ -1,12 +1,23 @@
-//! What the functions around links share: a link as JSON, in and out, and how the stores' errors
-//! reach the caller.
+//! What the functions of the API share: links and people as JSON, and how the stores' errors reach
+//! the caller.
 //!
 //! It stands between `lambda`, which knows no links, and `domain` and `store`, which know no HTTP.
 
+mod account;
 mod fail;
 mod input;
 mod output;
+mod page;
+mod people;
+
+pub use account::{
+    find_workspace, manager, person, too_small_a_role, unread_account, workspace_of,
+};
 
 pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unread, unreadable};
 pub use input::{NewLink, link_change};
 pub use output::{LinkView, etag, respond};
+pub use page::{located, respond_page};
+pub use people::{
+    InvitationView, MemberView, UserView, WorkspaceView, respond_workspace, workspace_etag,
+};

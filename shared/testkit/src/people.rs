@@ -1,5 +1,14 @@
 //! The people of the events, and what they hold: the same values as in `events/`.
 
+use domain::{
+    Email, Invitation, InvitationToken, Name, PasswordHash, Principal, Role, User, UserId,
+    Workspace, WorkspaceId,
+};
+use jiff::SignedDuration;
+use store::{Joining, Journal};
+
+use crate::world::{OTHER_WORKSPACE, WORKSPACE, World, now};
+
 /// Ada, the owner of the events' workspace.
 pub const ADA: &str = "usr_01K9Z0000000000000000000TA";
 
@@ -23,6 +32,10 @@ pub const LINUS_EMAIL: &str = "linus@example.com";
 
 /// Everybody's password.
 pub const PASSWORD: &str = "an example of four words";
+
+/// What is stored of it.
+pub const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdCBvZiBleGFtcGxlcw\
+     $e29qVQ7l6r1ul5bFcKPPXsClTq/0uI12wHiXkfedIZo";
 
 /// The invitation of Linus.
 pub const INVITATION: &str = "inv_01M7WJW2A00000000000000001";
@@ -51,3 +64,90 @@ pub const SESSION: &str = "ses_2PTPE1SH950JDNAGHB3X514K9M";
 /// The refresh token of Ada's session.
 pub const REFRESH_TOKEN: &str =
     "sr_baCpayXXWa22CPneoJEefrfgsuz3cQS0NJt9YyYNf8ESb8ukeHxiGISSi7v3ICnpPeH47EwS8fo";
+
+/// Ada as she is stored.
+pub fn ada() -> User {
+    user(ADA, ADA_EMAIL, "Ada Example")
+}
+
+/// Grace as she is stored.
+pub fn grace() -> User {
+    user(GRACE, GRACE_EMAIL, "Grace Example")
+}
+
+/// Alan as he is stored.
+pub fn alan() -> User {
+    user(ALAN, ALAN_EMAIL, "Alan Example")
+}
+
+/// The events' workspace as it is stored.
+pub fn workspace() -> Workspace {
+    Workspace::new(workspace_id(WORKSPACE), name("Example Shop"))
+}
+
+/// The stranger's workspace as it is stored.
+pub fn other_workspace() -> Workspace {
+    Workspace::new(workspace_id(OTHER_WORKSPACE), name("Another Shop"))
+}
+
+/// The invitation of Linus, as a member.
+pub fn invitation() -> Invitation {
+    invited(INVITATION_TOKEN, LINUS_EMAIL)
+}
+
+/// The invitation of Alan, as a member.
+pub fn invitation_of_alan() -> Invitation {
+    invited(INVITATION_TOKEN_OF_ALAN, ALAN_EMAIL)
+}
+
+impl World {
+    /// A world with the people, workspaces and invitations that the events name.
+    pub async fn with_people() -> Self {
+        let world = Self::new().await;
+        world.add_people().await;
+        world
+    }
+
+    /// Adds the people, workspaces and invitations that the events name, unseen by the probe.
+    pub async fn add_people(&self) {
+        const MADE: &str = "nobody was here before";
+        let accounts = self.accounts();
+        let nothing = Journal::none();
+        let (shop, other) = (workspace(), other_workspace());
+        accounts.create_user(&ada(), Joining::Founding(&shop), &nothing).await.expect(MADE);
+        accounts.create_user(&alan(), Joining::Founding(&other), &nothing).await.expect(MADE);
+        let of_grace = Invitation { email: grace().email, ..invitation() };
+        accounts.create_invitation(&of_grace, &nothing).await.expect(MADE);
+        accounts.create_user(&grace(), Joining::Invited(&of_grace), &nothing).await.expect(MADE);
+        for invitation in [invitation(), invitation_of_alan()] {
+            accounts.create_invitation(&invitation, &nothing).await.expect(MADE);
+        }
+    }
+}
+
+fn user(id: &str, email: &str, called: &str) -> User {
+    let id = UserId::parse(id).expect("this is an id");
+    let email = Email::parse(email).expect("this is an address");
+    User::new(id, email, name(called), Some(PasswordHash::stored(PASSWORD_HASH)))
+}
+
+fn invited(token: &str, email: &str) -> Invitation {
+    let token = InvitationToken::parse(token).expect("this is a token");
+    Invitation {
+        id: token.invitation().expect("this is the token of an invitation"),
+        workspace: workspace_id(WORKSPACE),
+        email: Email::parse(email).expect("this is an address"),
+        role: Role::Member,
+        hash: token.hash(),
+        invited_by: Principal::User(ada().id),
+        expires_at: now() + SignedDuration::from_hours(168),
+    }
+}
+
+fn workspace_id(text: &str) -> WorkspaceId {
+    WorkspaceId::parse(text).expect("this is an id")
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("this is a name")
+}
