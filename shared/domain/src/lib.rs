@@ -11,6 +11,7 @@ mod destination;
 mod email;
 mod id;
 mod idempotency;
+mod identity;
 mod invitation;
 mod join;
 mod key;
@@ -43,9 +44,12 @@ pub use click::Click;
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
 pub use email::{Email, EmailError};
-pub use id::{AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
-pub use invitation::Invitation;
+pub use id::{
+    AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, TokenId, UserId, WorkspaceId,
+};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
+pub use identity::OutsideIdentity;
+pub use invitation::Invitation;
 pub use join::{JoinRules, JoinRulesError};
 pub use key::{ApiKey, KeyError, KeyRecord, Refusal};
 pub use link::{
@@ -66,7 +70,7 @@ pub use secret::{
     InvitationToken, Inviting, Secret, SecretError, SecretHash, SecretKind, SignInCode, SigningIn,
 };
 pub use session::{
-    Presented, RefreshToken, Refreshing, Session, SessionId, SessionIdError, SessionKey,
+    OWN_CLIENT, Presented, RefreshToken, Refreshing, Session, SessionId, SessionIdError, SessionKey,
 };
 pub use sign_in::{
     BrowserSecret, ClientState, ClientStateError, SignIn, SignInGrant, SignInRequest, SignInState,

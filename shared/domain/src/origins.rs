@@ -55,9 +55,19 @@ impl Origins {
         Ok(Self { default, others: all.collect::<Result<_, _>>()? })
     }
 
+    /// The first origin, as a URL without a path: the service's own name to its clients.
+    pub fn default_origin(&self) -> String {
+        format!("{}://{}", self.default.scheme, self.default.domain)
+    }
+
     /// The domain of links that name none.
     pub fn default_domain(&self) -> &Domain {
         &self.default.domain
+    }
+
+    /// The first origin, such as `https://go.example.com`: the service's address in tokens.
+    pub fn default_url(&self) -> String {
+        format!("{}://{}", self.default.scheme, self.default.domain)
     }
 
     /// The domain of this name, if it is one of ours.
@@ -141,6 +151,8 @@ mod tests {
         assert_eq!(origins.of_host(Some("GO.example.com")).as_str(), "go.example.com");
         assert_eq!(origins.of_host(Some("abc.execute-api.aws")).as_str(), "go.example.com");
         assert_eq!(origins.of_host(None).as_str(), "go.example.com");
+        assert_eq!(origins.default_url(), "https://go.example.com");
+        assert_eq!(origins.default_origin(), "https://go.example.com");
         let slug = Slug::parse("a").unwrap();
         let local = origins.find("127.0.0.1:8000").unwrap();
         assert_eq!(origins.short_url(local, &slug), "http://127.0.0.1:8000/a");

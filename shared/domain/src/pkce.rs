@@ -64,6 +64,11 @@ impl CodeVerifier {
             false => Err(CodeVerifierError),
         }
     }
+
+    /// The verifier in clear, for whoever is to be shown it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for CodeVerifier {

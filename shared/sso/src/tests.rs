@@ -1,0 +1,1 @@
+//! Against a provider that can also lie.
