@@ -110,6 +110,11 @@ id!(
     AuditId,
     "aud_"
 );
+id!(
+    /// An access token: its `jti`.
+    TokenId,
+    "tok_"
+);
 
 fn ulid_at(at: Timestamp, random: u128) -> Ulid {
     // Before 1970 nothing was clicked.

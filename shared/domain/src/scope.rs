@@ -32,6 +32,11 @@ impl Scope {
     pub const OF_KEYS: [Self; 4] =
         [Self::LinksRead, Self::LinksWrite, Self::StatsRead, Self::Admin];
 
+    /// Whether somebody who has this scope may do what needs another one.
+    pub fn includes(self, other: Self) -> bool {
+        self == other || self == Self::Admin && other != Self::Account
+    }
+
     /// The name, as keys and tokens carry it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,6 +79,16 @@ mod tests {
             assert_eq!(Scope::parse(scope.as_str()), Ok(scope));
         }
         assert!(Scope::parse("links:*").is_err());
+    }
+
+    #[test]
+    fn admin_includes_all_but_what_belongs_to_people() {
+        let of_admin: Vec<_> =
+            Scope::ALL.into_iter().filter(|scope| Scope::Admin.includes(*scope)).collect();
+        assert_eq!(of_admin, Scope::OF_KEYS);
+        for scope in Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin) {
+            assert!(Scope::ALL.into_iter().all(|other| scope.includes(other) == (scope == other)));
+        }
     }
 
     #[test]

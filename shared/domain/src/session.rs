@@ -19,6 +19,9 @@ use ulid::Ulid;
 use crate::secret::{Secret, SecretHash, SecretKind, from_hex, hex};
 use crate::{Scope, UserId, WorkspaceId};
 
+/// The `client_id` of the service's own tools: a public client, which has no secret.
+pub const OWN_CLIENT: &str = "signpost";
+
 /// A refresh token as its holder has it: `sr_`, and the rest of a [`Secret`].
 pub type RefreshToken = Secret<Refreshing>;
 
