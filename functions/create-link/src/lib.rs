@@ -5,12 +5,14 @@ mod tests;
 
 use api::NewLink;
 use domain::rollup::Counts;
-use domain::{HostRules, Link, LinkId, Origins, Scope, Slug};
+use domain::{Action, HostRules, Link, LinkId, Origins, Scope, Slug};
+use guard::{Guard, Once};
+use lambda::auth::{self, Caller};
 use lambda::{
     Body, Boot, Clock, EnvError, HeaderValue, Kind, Problem, Random, Request, Response, StatusCode,
-    auth, header,
+    header,
 };
-use store::{CreateError, Journal, LinkStore};
+use store::{CreateError, LinkStore};
 
 /// How often another random slug is tried when one is taken. With 10⁹ links of 1.3 × 10¹²
 /// possible ones, five in a row are taken once in 10¹⁵ times.
@@ -19,6 +21,7 @@ const SLUG_TRIES: usize = 5;
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
+    guard: Guard,
     links: LinkStore,
     rules: HostRules,
     clock: Clock,
@@ -30,6 +33,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
     let blocked = boot.env.optional("BLOCKED_HOSTS").unwrap_or_default();
     Ok(App {
+        guard: Guard::load(&boot)?,
         links: LinkStore::new(&boot.aws, boot.env.required("LINKS_TABLE")?),
         rules: HostRules::new(origins, &blocked),
         clock: boot.clock,
@@ -40,7 +44,15 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Creates a link, and answers 201 with it.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let caller = auth::caller(&request)?.require(Scope::LinksWrite)?;
-    let new = NewLink::read(&request, &app.rules)?;
+    app.guard.admit(&caller, || create(&app, &caller, &request)).await
+}
+
+async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+    let first = match app.guard.once(caller, request).await? {
+        Once::Answered(answer) => return Ok(answer),
+        Once::First(first) => first,
+    };
+    let new = NewLink::read(request, &app.rules)?;
     let now = app.clock.now();
     let id = LinkId::new(now, app.random.u128());
     let chosen = new.slug;
@@ -62,7 +74,9 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
     let mut tries = SLUG_TRIES;
     loop {
         tries -= 1;
-        match app.links.create(&link, &Journal::none()).await {
+        let response = created(&link, &app.rules.origins)?;
+        let journal = app.guard.journal(caller, Action::LinkCreated, link.id)?;
+        match app.links.create(&link, &journal.answered(first.keep(&response)?)).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %link.id,
@@ -71,14 +85,17 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
                     "created `{}`",
                     link.slug
                 );
-                return created(&link, &app.rules.origins);
+                return Ok(response);
             }
+            // The same request, sent twice at once.
+            Err(CreateError::Answered) => return app.guard.replay(first).await,
             Err(CreateError::SlugTaken(taken))
                 if chosen.is_none() && taken == link.slug && 0 < tries =>
             {
                 link.slug = Slug::random(app.random.u128());
             }
-            Err(error) => return Err(to_problem(&link, error)),
+            Err(CreateError::SlugTaken(slug)) => return Err(api::slug_taken(&link, &slug)),
+            Err(CreateError::Unavailable(error)) => return Err(api::unavailable(error)),
         }
     }
 }
@@ -89,12 +106,4 @@ fn created(link: &Link, origins: &Origins) -> Result<Response<Body>, Problem> {
         .map_err(|e| Problem::server(Kind::Internal, e))?;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
-}
-
-fn to_problem(link: &Link, error: CreateError) -> Problem {
-    match error {
-        CreateError::SlugTaken(slug) => api::slug_taken(link, &slug),
-        CreateError::Answered => Problem::server(Kind::Internal, error),
-        CreateError::Unavailable(error) => api::unavailable(error),
-    }
 }
