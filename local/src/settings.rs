@@ -17,8 +17,14 @@ pub(crate) const RAW_BUCKET: &str = "raw-clicks";
 pub(crate) const CLICKS_QUEUE: &str = "clicks";
 
 /// What the operator may set in the environment of this process, as in the cloud.
-const PASSED_THROUGH: [&str; 4] =
-    ["BLOCKED_HOSTS", "CACHE_TTL_SECONDS", "CLICK_RETENTION_DAYS", "STALE_IF_ERROR_SECONDS"];
+const PASSED_THROUGH: [&str; 6] = [
+    "BLOCKED_HOSTS",
+    "CACHE_TTL_SECONDS",
+    "CLICK_RETENTION_DAYS",
+    "SIGN_IN_PER_MINUTE",
+    "STALE_IF_ERROR_SECONDS",
+    "WRITES_PER_MINUTE",
+];
 
 /// The settings for all functions. Each reads its own; in the cloud it would get no others.
 pub(crate) fn of_functions(process: &Env, origins: &str, clicks_queue_url: &str) -> Env {

@@ -59,8 +59,21 @@ impl Graph {
 /// Whom of ours a crate may know. Functions are one kind.
 fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
     match name {
-        _ if is_function => &["api", "domain", "lake", "lambda", "queue", "store"],
-        "store" | "queue" | "lake" => &["domain"],
+        _ if is_function => &[
+            "api",
+            "domain",
+            "guard",
+            "lake",
+            "lambda",
+            "passwords",
+            "queue",
+            "sso",
+            "store",
+            "tokens",
+        ],
+        "store" | "queue" | "lake" | "passwords" => &["domain"],
+        "guard" => &["domain", "lambda", "store"],
+        "sso" | "tokens" => &["domain", "lambda"],
         "api" => &["domain", "lambda", "store"],
         "testkit" => &["domain", "embedded", "lambda", "store"],
         // `domain`, `lambda` and `embedded` know nobody; `flows` has tests only.

@@ -48,7 +48,8 @@ fn is_name(text: &str) -> bool {
     4 < text.len() && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
-/// The names in a function's source, and the one that `serve_http_then` reads for it.
+/// The names in a function's source, and those that are read for it: by `serve_http_then`, and by
+/// the guards.
 fn in_source(function: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for source in product_sources(&format!("functions/{function}/src")) {
@@ -56,6 +57,13 @@ fn in_source(function: &str) -> BTreeSet<String> {
         names.extend(text.split('"').filter(|piece| is_name(piece)).map(str::to_owned));
         if text.contains("lambda::serve_http_then") {
             names.insert("CLICK_SEND".to_owned());
+        }
+        for (guard, limit) in
+            [(" Guard::load", "WRITES_PER_MINUTE"), (" PublicGuard::load", "SIGN_IN_PER_MINUTE")]
+        {
+            if text.contains(guard) {
+                names.extend(["ACCOUNTS_TABLE", limit].map(str::to_owned));
+            }
         }
     }
     // The name of the crate, for `env!`.
