@@ -11,12 +11,14 @@ mod boot;
 mod chain;
 mod clock;
 mod env;
+pub mod form;
 mod function;
 mod http;
 pub mod input;
 mod metrics;
 mod problem;
 mod serve;
+pub mod viewer;
 
 pub use after::{After, ClickSend};
 pub use aws::config as aws_config;
