@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use domain::{Origins, Slug};
-use lambda::{Clock, Env, Random};
+use lambda::{Clock, Env, Random, log_filter};
 use store::{AccountStore, Found, LinkStore};
-use tracing_subscriber::EnvFilter;
 
 use crate::data::Ready;
 use crate::platform::{Data, Options, Platform};
@@ -69,10 +68,9 @@ enum Command {
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_env_filter(filter)
+        .with_env_filter(log_filter(LOGS))
         .with_target(false)
         .init();
     match run(cli) {

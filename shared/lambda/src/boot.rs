@@ -1,11 +1,10 @@
 //! What a function is given to build itself from, once per process.
 
 use aws_types::SdkConfig;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::clock::{Clock, Random};
 use crate::env::{Env, EnvError};
+use crate::logs::log_filter;
 use crate::metrics::Metrics;
 
 /// What a function's `load` is given, once per process.
@@ -38,14 +37,11 @@ impl Boot {
 
 /// Logs as JSON lines on stdout, and a panic as one of them.
 pub(crate) fn start_logs() {
-    // Without a default, an unset `RUST_LOG` means errors only.
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_span_list(false)
-        .with_env_filter(filter)
+        .with_env_filter(log_filter("info"))
         .init();
     std::panic::set_hook(Box::new(|panic| {
         // The default hook prints lines that are not JSON, and the runtime logs `Any { .. }`.

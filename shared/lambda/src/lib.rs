@@ -15,6 +15,7 @@ pub mod form;
 mod function;
 mod http;
 pub mod input;
+mod logs;
 mod metrics;
 mod problem;
 mod serve;
@@ -31,8 +32,11 @@ pub use env::{Env, EnvError};
 pub use function::{Function, Invocation, InvocationError};
 pub use http::{html, json, no_content};
 pub use lambda_http::http::header::InvalidHeaderValue;
-pub use lambda_http::http::{Error as HttpError, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+pub use lambda_http::http::{
+    Error as HttpError, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header,
+};
 pub use lambda_http::{Body, Context, Request, RequestExt, Response};
+pub use logs::log_filter;
 pub use metrics::Metrics;
 pub use problem::{Fault, Kind, Problem};
 pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_sqs};
