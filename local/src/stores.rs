@@ -76,6 +76,9 @@ pub(crate) async fn api_key(
         name: "first start".to_owned(),
         scopes: vec![Scope::Admin],
         expires_at: None,
+        created_by: None,
+        writes_per_minute: None,
+        last_used_at: None,
     };
     accounts.put_key(&record).await?;
     // After the row: a key that is shown works.

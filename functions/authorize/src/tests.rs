@@ -28,6 +28,9 @@ fn record() -> KeyRecord {
         name: "test".to_owned(),
         scopes: vec![Scope::LinksRead, Scope::LinksWrite, Scope::StatsRead],
         expires_at: None,
+        created_by: None,
+        writes_per_minute: None,
+        last_used_at: None,
     }
 }
 

@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use domain::Scope;
+use domain::{Action, Scope};
+use guard::Guard;
+use lambda::auth::{self, Caller};
 use lambda::input::IfMatch;
-use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, auth};
-use store::{DeleteError, Journal, LinkStore};
+use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response};
+use store::{DeleteError, LinkStore};
 
 /// How often a link is deleted anew that somebody else edited meanwhile. Each time that one loses,
 /// another one has won: so it prevails over nine edits at once.
@@ -15,6 +17,7 @@ const TRIES: usize = 10;
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
+    guard: Guard,
     links: LinkStore,
     clock: Clock,
 }
@@ -22,20 +25,25 @@ pub struct App {
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let links = LinkStore::new(&boot.aws, boot.env.required("LINKS_TABLE")?);
-    Ok(App { links, clock: boot.clock })
+    Ok(App { guard: Guard::load(&boot)?, links, clock: boot.clock })
 }
 
 /// Deletes a link, and answers 204.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let caller = auth::caller(&request)?.require(Scope::LinksWrite)?;
+    app.guard.admit(&caller, || delete(&app, &caller, &request)).await
+}
+
+async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
     let workspace = caller.workspace()?;
-    let if_match = IfMatch::of(&request)?;
+    let if_match = IfMatch::of(request)?;
     for _ in 0..TRIES {
-        let link = api::found(&app.links, workspace, &request).await?;
+        let link = api::found(&app.links, workspace, request).await?;
         if if_match.as_ref().is_some_and(|wanted| !wanted.admits(&api::etag(&link))) {
             return Err(api::changed());
         }
-        match app.links.delete(&link, app.clock.now(), &Journal::none()).await {
+        let journal = app.guard.journal(caller, Action::LinkDeleted, link.id)?;
+        match app.links.delete(&link, app.clock.now(), &journal).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %link.id,

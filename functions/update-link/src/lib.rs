@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use domain::{HostRules, Origins, Scope};
+use domain::{Action, HostRules, Origins, Scope};
+use guard::Guard;
+use lambda::auth::{self, Caller};
 use lambda::input::IfMatch;
-use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, StatusCode, auth};
+use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response, StatusCode};
 use store::ledger::Subject;
-use store::{Journal, LedgerStore, LinkStore, UpdateError};
+use store::{LedgerStore, LinkStore, UpdateError};
 
 /// How often an edit without `If-Match` is made anew on what somebody else left meanwhile. Each time
 /// that one loses, another one has won: so ten edits at once all succeed.
@@ -16,6 +18,7 @@ const TRIES: usize = 10;
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
+    guard: Guard,
     links: LinkStore,
     ledger: LedgerStore,
     rules: HostRules,
@@ -28,6 +31,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
     let blocked = boot.env.optional("BLOCKED_HOSTS").unwrap_or_default();
     Ok(App {
+        guard: Guard::load(&boot)?,
         ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
         links: LinkStore::new(&boot.aws, links),
         rules: HostRules::new(origins, &blocked),
@@ -38,22 +42,28 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Edits a link by a JSON Merge Patch, and answers with what it is now.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let caller = auth::caller(&request)?.require(Scope::LinksWrite)?;
+    app.guard.admit(&caller, || update(&app, &caller, &request)).await
+}
+
+async fn update(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
     let workspace = caller.workspace()?;
-    let if_match = IfMatch::of(&request)?;
-    let change = api::link_change(&request, &app.rules)?;
+    let if_match = IfMatch::of(request)?;
+    let change = api::link_change(request, &app.rules)?;
     for _ in 0..TRIES {
-        let old = api::found(&app.links, workspace, &request).await?;
+        let old = api::found(&app.links, workspace, request).await?;
         if if_match.as_ref().is_some_and(|wanted| !wanted.admits(&api::etag(&old))) {
             return Err(api::changed());
         }
         let new = old.edited(change.clone(), app.clock.now()).map_err(api::faulty)?;
         // Before the edit: one that is made can be answered.
         let clicks = app.ledger.totals(Subject::Link(new.id)).await.map_err(api::unread)?;
+        let changed = new.changed_since(&old);
         // Another version would fail everybody else's `If-Match` for nothing.
-        if new.says_the_same_as(&old) {
+        if changed.is_empty() {
             return api::respond(StatusCode::OK, &old, clicks, &app.rules.origins);
         }
-        match app.links.update(&old, &new, &Journal::none()).await {
+        let journal = app.guard.journal(caller, Action::LinkUpdated, new.id)?;
+        match app.links.update(&old, &new, &journal.with("fields", changed.join(" "))).await {
             Ok(()) => {
                 tracing::info!(
                     link.id = %new.id,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::secret::{Secret, SecretHash, SecretKind};
-use crate::{KeyId, Scope, WorkspaceId};
+use crate::{KeyId, Principal, Scope, WorkspaceId};
 
 /// An API key as its holder has it: `sp_`, and the rest of a [`Secret`]. Its handle is the id.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub struct KeyRecord {
     pub scopes: Vec<Scope>,
     /// From when on it is worthless.
     pub expires_at: Option<Timestamp>,
+    /// Who made it; nobody for the one that a platform makes at its first start.
+    pub created_by: Option<Principal>,
+    /// How much it may write in a minute, where that is not what its workspace may.
+    pub writes_per_minute: Option<u32>,
+    /// When it was used last, to the hour.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// Why a key opens nothing.
@@ -85,6 +91,19 @@ impl ApiKey {
 }
 
 impl KeyRecord {
+    /// How exactly it is known when a key was used last. One write an hour and not one a request.
+    const USE_IS_KNOWN_TO: SignedDuration = SignedDuration::from_hours(1);
+
+    /// When it was made, to the millisecond.
+    pub fn created_at(&self) -> Timestamp {
+        self.id.at()
+    }
+
+    /// Whether a use at this moment is to be written down.
+    pub fn use_is_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|at| Self::USE_IS_KNOWN_TO <= now.duration_since(at))
+    }
+
     /// Whether a key is the one recorded, at this moment.
     pub fn admits(&self, key: &ApiKey, now: Timestamp) -> Result<(), Refusal> {
         if !self.hash.matches(&key.hash()) {
@@ -119,6 +138,9 @@ mod tests {
             name: "test".to_owned(),
             scopes: vec![Scope::LinksRead],
             expires_at: None,
+            created_by: None,
+            writes_per_minute: None,
+            last_used_at: None,
         }
     }
 
@@ -152,6 +174,17 @@ mod tests {
         assert_eq!(record().admits(&other, Timestamp::UNIX_EPOCH), Err(Refusal::WrongSecret));
         let late = KeyRecord { expires_at: Some(Timestamp::UNIX_EPOCH), ..record() };
         assert_eq!(late.admits(&key(), Timestamp::UNIX_EPOCH), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn a_use_is_news_once_an_hour() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert!(record().use_is_news(at(0)));
+        let used = KeyRecord { last_used_at: Some(at(100)), ..record() };
+        assert!(!used.use_is_news(at(100)) && !used.use_is_news(at(3_699)));
+        assert!(used.use_is_news(at(3_700)));
+        // Another clock was ahead.
+        assert!(!used.use_is_news(at(50)));
     }
 
     #[test]

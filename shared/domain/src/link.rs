@@ -215,11 +215,36 @@ impl Link {
         std::iter::once(&self.slug).chain(&self.aliases)
     }
 
-    /// Whether its owner says the same of both: only the revision and its time may differ.
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
-        self.slug == other.slug
-            && self.aliases == other.aliases
-            && self.definition == other.definition
+    /// The fields of which its owner says something else than of an older version: only the revision
+    /// and its time may differ where there are none.
+    pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
+        let (new, was) = (&self.definition, &old.definition);
+        // Taken apart, so that a new field is not forgotten here.
+        let Definition {
+            url,
+            redirect_status,
+            title,
+            tags,
+            starts_at,
+            expires_at,
+            fallback_url,
+            max_clicks,
+            forward_query,
+        } = new;
+        let fields = [
+            ("slug", self.slug != old.slug),
+            ("aliases", self.aliases != old.aliases),
+            ("url", *url != was.url),
+            ("redirect_status", *redirect_status != was.redirect_status),
+            ("title", *title != was.title),
+            ("tags", *tags != was.tags),
+            ("starts_at", *starts_at != was.starts_at),
+            ("expires_at", *expires_at != was.expires_at),
+            ("fallback_url", *fallback_url != was.fallback_url),
+            ("max_clicks", *max_clicks != was.max_clicks),
+            ("forward_query", *forward_query != was.forward_query),
+        ];
+        fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
 
     /// Everything that does not hold between its parts at `now`; empty when all is well.
@@ -374,10 +399,15 @@ mod tests {
     #[test]
     fn an_edit_without_content_changes_the_revision_only() {
         let edited = link().edited(LinkChange::default(), at(NOW)).unwrap();
-        assert!(edited.says_the_same_as(&link()));
+        assert!(edited.changed_since(&link()).is_empty());
         assert_eq!(edited.revision, 2);
-        let other = LinkChange { forward_query: Some(true), ..LinkChange::default() };
-        assert!(!link().edited(other, at(NOW)).unwrap().says_the_same_as(&link()));
+        let other = LinkChange {
+            forward_query: Some(true),
+            title: Some(Title::parse("New").ok()),
+            ..LinkChange::default()
+        };
+        let edited = link().edited(other, at(NOW)).unwrap();
+        assert_eq!(edited.changed_since(&link()), ["title", "forward_query"]);
     }
 
     #[test]

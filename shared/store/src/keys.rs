@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{AuditId, ClickId, Day, Email, InvitationId, KeyId, LinkId, UserId, WorkspaceId};
+use domain::{
+    AuditId, ClickId, Day, Email, InvitationId, KeyId, LinkId, OutsideIdentity, SecretHash,
+    SessionId, TokenId, UserId, WorkspaceId,
+};
 
 use crate::ledger::Subject;
 
@@ -170,6 +173,24 @@ pub(crate) fn key(id: KeyId) -> Key {
     Key::new(format!("K#{id}"), "K")
 }
 
+/// The API key in its own partition key.
+pub(crate) fn parse_key(pk: &str) -> Option<KeyId> {
+    KeyId::parse(pk.strip_prefix("K#")?).ok()
+}
+
+/// What the sort keys of a workspace's API keys begin with.
+pub(crate) const KEYS: &str = "K#";
+
+/// That a workspace has an API key.
+pub(crate) fn key_of(workspace: WorkspaceId, id: KeyId) -> Key {
+    Key::new(of_workspace(workspace), format!("{KEYS}{id}"))
+}
+
+/// The API key in its sort key in the list.
+pub(crate) fn parse_key_of(sk: &str) -> Option<KeyId> {
+    KeyId::parse(sk.strip_prefix(KEYS)?).ok()
+}
+
 /// The partition of the list of workspaces.
 pub(crate) const WORKSPACES: &str = "W";
 
@@ -252,6 +273,16 @@ pub(crate) fn email(email: &Email) -> Key {
     Key::new(format!("E#{}", email.hash()), "E")
 }
 
+/// Whose an account at the identity provider is.
+pub(crate) fn identity(identity: &OutsideIdentity) -> Key {
+    Key::new(format!("O#{identity}"), "O")
+}
+
+/// A sign-in under way, or the code that one ended with, by the hash of its secret.
+pub(crate) fn sign_in(secret: &SecretHash) -> Key {
+    Key::new(format!("X#{}", secret.to_hex()), "X")
+}
+
 /// The partition of the audit log of a workspace, or of a person's own.
 pub(crate) fn audits(of: impl Display) -> String {
     format!("A#{of}")
@@ -268,6 +299,21 @@ pub(crate) fn audit(of: impl Display, id: AuditId) -> Key {
 /// The kept answer to a request with an idempotency key, by what that key leads to.
 pub(crate) fn answer(id: &str) -> Key {
     Key::new(format!("R#{id}"), "R")
+}
+
+/// A sign-in of a person, and its refresh tokens.
+pub(crate) fn session(id: SessionId) -> Key {
+    Key::new(format!("F#{id}"), "F")
+}
+
+/// An access token that was made worthless before its time.
+pub(crate) fn revoked_token(id: TokenId) -> Key {
+    Key::new(format!("J#{id}"), "J")
+}
+
+/// Guesses at the password of an account, or from an address, by their hash.
+pub(crate) fn attempts(hash: &str) -> Key {
+    Key::new(format!("T#{hash}"), "T")
 }
 
 /// A token bucket: of a principal, or of the hash of an address.

@@ -16,9 +16,10 @@ mod schema;
 mod unavailable;
 
 pub use accounts::{
-    AcceptError, AccountStore, After, AfterError, ChangeMemberError, CreateInvitationError,
-    CreateUserError, CreateWorkspaceError, DeleteInvitationError, Joining, Page, ReadAccountError,
-    UpdateUserError, UpdateWorkspaceError,
+    AcceptError, AccountStore, After, AfterError, Attempt, ChangeMemberError, Claimed,
+    CreateInvitationError, CreateKeyError, CreateUserError, CreateWorkspaceError,
+    DeleteInvitationError, DeleteKeyError, FoundCode, Joining, LinkIdentityError, OpenSessionError,
+    Page, ReadAccountError, RotateError, Standing, UpdateUserError, UpdateWorkspaceError,
 };
 pub use buckets::{BucketStore, Taken};
 pub use journal::{Answer, Journal};

@@ -289,6 +289,11 @@ impl Probe {
         std::mem::take(&mut self.state().calls)
     }
 
+    /// The operations of all calls since the calls were taken last, in their order.
+    pub fn take_operations(&self) -> Vec<String> {
+        self.take_calls().into_iter().map(|call| call.operation).collect()
+    }
+
     /// How often an operation was called.
     pub fn count(&self, operation: &str) -> usize {
         self.state().calls.iter().filter(|call| call.operation == operation).count()

@@ -4,11 +4,16 @@
 
 mod answers;
 mod api_keys;
+mod attempts;
 mod audit;
+mod identities;
 mod invitations;
 mod item;
 mod members;
 mod page;
+mod sessions;
+mod sign_ins;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -20,9 +25,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_types::SdkConfig;
 
+pub use api_keys::{CreateKeyError, DeleteKeyError};
+pub use attempts::Attempt;
+pub use identities::LinkIdentityError;
 pub use invitations::{AcceptError, CreateInvitationError, DeleteInvitationError};
 pub use members::ChangeMemberError;
 pub use page::{After, AfterError, Page};
+pub use sessions::{OpenSessionError, RotateError};
+pub use sign_ins::FoundCode;
+pub use standing::{Claimed, Standing};
 pub use users::{CreateUserError, Joining, UpdateUserError};
 pub use workspaces::{CreateWorkspaceError, UpdateWorkspaceError};
 

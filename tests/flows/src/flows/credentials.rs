@@ -18,6 +18,9 @@ async fn key(service: &Service, number: u128, workspace: &str, scopes: &[Scope])
         name: "test".to_owned(),
         scopes: scopes.to_vec(),
         expires_at: now().checked_add(SignedDuration::from_hours(1)).ok(),
+        created_by: None,
+        writes_per_minute: None,
+        last_used_at: None,
     };
     service.world.accounts().put_key(&record).await.unwrap();
     key.reveal()
