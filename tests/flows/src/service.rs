@@ -45,7 +45,16 @@ impl Service {
 
     /// One function over this world: a start takes a while, and some tests start many.
     pub(crate) async fn only(function: &str, world: World) -> Self {
-        Self::of(world, |name| name == function, &[]).await
+        Self::only_with(function, world, &[]).await
+    }
+
+    /// One function over this world, with other settings.
+    pub(crate) async fn only_with(
+        function: &str,
+        world: World,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
+        Self::of(world, |name| name == function, settings).await
     }
 
     async fn of(

@@ -14,3 +14,4 @@ mod names;
 mod problems;
 mod sources;
 mod workers;
+mod worlds;
