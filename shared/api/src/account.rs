@@ -1,7 +1,8 @@
 //! What the functions around people and workspaces share: who asks, for which workspace, and how
 //! the store's errors reach the caller.
 
-use domain::{Principal, Role, Scope, UserId, Workspace, WorkspaceId};
+use domain::{Member, Principal, Role, Scope, User, UserId, Workspace, WorkspaceId};
+use jiff::SignedDuration;
 use lambda::auth::Caller;
 use lambda::{Kind, Problem, Request, input};
 use store::{AccountStore, ReadAccountError};
@@ -20,6 +21,12 @@ pub fn unread_account(error: ReadAccountError) -> Problem {
 pub fn person(caller: &Caller) -> Result<UserId, Problem> {
     let principal: Principal = caller.principal_as()?;
     principal.user().ok_or_else(|| Problem::client(Kind::Forbidden, "this is for people, not keys"))
+}
+
+/// The same, read. Whoever is gone has no credentials.
+pub async fn find_person(accounts: &AccountStore, caller: &Caller) -> Result<User, Problem> {
+    let found = accounts.find_user(person(caller)?).await.map_err(unread_account)?;
+    found.ok_or_else(Problem::unauthorized)
 }
 
 /// As what the caller manages members: a person by their role, a key as an admin, and nobody
@@ -43,6 +50,13 @@ pub fn too_small_a_role(other: Role) -> Problem {
     Problem::client(Kind::Forbidden, detail)
 }
 
+/// Whoever guesses passwords has to wait.
+pub fn too_early(wait: SignedDuration) -> Problem {
+    // Whole seconds, and none too few.
+    let seconds = u64::try_from(wait.as_millis()).unwrap_or(0).div_ceil(1_000);
+    Problem::rate_limited(seconds.max(1))
+}
+
 /// The workspace in the path, if it is the caller's. Every other one does not exist.
 pub fn workspace_of(caller: &Caller, request: &Request) -> Result<WorkspaceId, Problem> {
     let named = WorkspaceId::parse(&input::path(request, "id")).ok();
@@ -58,6 +72,31 @@ pub async fn find_workspace(
 ) -> Result<Workspace, Problem> {
     let id = workspace_of(caller, request)?;
     accounts.find_workspace(id).await.map_err(unread_account)?.ok_or_else(no_workspace)
+}
+
+/// The person in the path of a member. What is no id names nobody.
+pub fn member_id_of(request: &Request) -> Result<UserId, Problem> {
+    UserId::parse(&input::path(request, "user_id")).map_err(|_| no_member())
+}
+
+/// The member in the path.
+pub async fn find_member(
+    accounts: &AccountStore,
+    workspace: WorkspaceId,
+    request: &Request,
+) -> Result<Member, Problem> {
+    let found = accounts.find_member(workspace, member_id_of(request)?).await;
+    found.map_err(unread_account)?.ok_or_else(no_member)
+}
+
+/// Somebody is not a member of the workspace, or nobody at all.
+pub fn no_member() -> Problem {
+    Problem::client(Kind::NotFound, "there is no such member")
+}
+
+/// A workspace must have an owner.
+pub fn last_owner() -> Problem {
+    Problem::client(Kind::Conflict, "this is the last owner; make somebody else one first")
 }
 
 fn no_workspace() -> Problem {

@@ -59,14 +59,11 @@ pub struct InvitationView {
 
 impl UserView {
     /// A person, and what they are in which workspaces.
-    pub fn new<'a>(
-        user: &User,
-        workspaces: impl IntoIterator<Item = (&'a Workspace, Role)>,
-    ) -> Self {
-        let workspaces = workspaces.into_iter().map(|(workspace, role)| OwnWorkspace {
+    pub fn new(user: &User, workspaces: &[(Workspace, Member)]) -> Self {
+        let workspaces = workspaces.iter().map(|(workspace, member)| OwnWorkspace {
             id: workspace.id.to_string(),
             name: workspace.name.as_str().to_owned(),
-            role: role.as_str(),
+            role: member.role.as_str(),
         });
         Self {
             id: user.id.to_string(),

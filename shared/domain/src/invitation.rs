@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::secret::{InvitationToken, SecretHash};
-use crate::{Email, InvitationId, Principal, Role, WorkspaceId};
+use crate::{Email, InvitationId, Member, Principal, Role, UserId, WorkspaceId};
 
 /// An invitation that nobody has accepted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,11 @@ impl Invitation {
     /// When it was made.
     pub fn created_at(&self) -> Timestamp {
         self.id.at()
+    }
+
+    /// What whoever accepts it becomes.
+    pub fn accepted_by(&self, user: UserId, now: Timestamp) -> Member {
+        Member { workspace: self.workspace, user, role: self.role, joined_at: now }
     }
 
     /// Whether somebody can still accept it.

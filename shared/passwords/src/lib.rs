@@ -72,8 +72,9 @@ pub enum HashError {
 pub struct NewPassword(String);
 
 impl NewPassword {
-    /// Checks a password that somebody chooses for the account of an e-mail address.
-    pub fn parse(text: &str, email: &Email) -> Result<Self, ChoiceError> {
+    /// Checks a password that somebody chooses for the account of an e-mail address, which may be
+    /// none where that has a fault of its own.
+    pub fn parse<'a>(text: &str, email: impl Into<Option<&'a Email>>) -> Result<Self, ChoiceError> {
         let password = normalised(text);
         // Of what was typed, so that nobody wonders how one letter counts as three.
         let chars = text.nfc().count();
@@ -86,7 +87,7 @@ impl NewPassword {
         if common::contains(&password) {
             return Err(ChoiceError::Common);
         }
-        if Email::parse(password.trim()).is_ok_and(|address| address == *email) {
+        if email.into().is_some_and(|email| Email::parse(password.trim()).as_ref() == Ok(email)) {
             return Err(ChoiceError::IsEmail);
         }
         Ok(Self(password))

@@ -1,6 +1,6 @@
 //! People.
 
-use domain::{Email, Invitation, Member, User, UserId, Workspace};
+use domain::{Email, Invitation, User, UserId, Workspace};
 
 use super::members::join;
 use super::{AccountStore, ReadAccountError, invitations, item, workspaces};
@@ -83,12 +83,7 @@ impl AccountStore {
             }
             Joining::Invited(invitation) => {
                 changes.extend(invitations::delete(invitation));
-                changes.extend(join(&Member {
-                    workspace: invitation.workspace,
-                    user: user.id,
-                    role: invitation.role,
-                    joined_at: user.created_at(),
-                }));
+                changes.extend(join(&invitation.accepted_by(user.id, user.created_at())));
             }
         }
         let failed = match self.commit(changes, journal).await {

@@ -1,0 +1,72 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+mod tests;
+
+use domain::{Action, Role, Scope};
+use guard::Guard;
+use lambda::auth::{self, Caller};
+use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response};
+use store::{AccountStore, ChangeMemberError};
+
+/// How often a member is removed anew that somebody else changed meanwhile. Each time that one loses,
+/// another one has won: so it prevails over nine changes at once.
+const TRIES: usize = 10;
+
+/// What the handler works with.
+#[derive(Debug, Clone)]
+pub struct App {
+    accounts: AccountStore,
+    guard: Guard,
+}
+
+/// Builds the [`App`], once per process.
+pub async fn load(boot: Boot) -> Result<App, EnvError> {
+    Ok(App {
+        accounts: AccountStore::new(&boot.aws, boot.env.required("ACCOUNTS_TABLE")?),
+        guard: Guard::load(&boot)?,
+    })
+}
+
+/// Removes a member, and answers 204. Everybody may go; only some may send others away.
+pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = auth::caller(&request)?.require(Scope::Account)?;
+    app.guard.admit(&caller, || delete(&app, &caller, &request)).await
+}
+
+async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+    let workspace = api::workspace_of(caller, request)?;
+    let leaves = api::member_id_of(request)? == api::person(caller)?;
+    let manager = api::manager(caller)?;
+    // Before the read: who is in it is no business of somebody who manages nobody.
+    if !leaves && !manager.may_manage(Role::Viewer) {
+        return Err(api::too_small_a_role(Role::Viewer));
+    }
+    for _ in 0..TRIES {
+        let member = api::find_member(&app.accounts, workspace, request).await?;
+        if !leaves && !manager.may_manage(member.role) {
+            return Err(api::too_small_a_role(member.role));
+        }
+        let journal = app
+            .guard
+            .journal(caller, Action::MemberRemoved, member.user)?
+            .with("role", member.role);
+        match app.accounts.remove_member(&member, &journal).await {
+            Ok(()) => {
+                tracing::info!(
+                    user.id = %member.user,
+                    principal = caller.principal(),
+                    "removed the {} `{}`",
+                    member.role,
+                    member.user
+                );
+                return Ok(lambda::no_content());
+            }
+            // Whoever has changed them meanwhile may have made them what this caller may not touch.
+            Err(ChangeMemberError::Changed(_)) => {}
+            Err(ChangeMemberError::LastOwner(_)) => return Err(api::last_owner()),
+            Err(ChangeMemberError::Unavailable(error)) => return Err(api::unavailable(error)),
+        }
+    }
+    Err(Problem::client(Kind::Conflict, "the member is changed by many at once; try again"))
+}

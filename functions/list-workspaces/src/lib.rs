@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+mod tests;
+
+use api::WorkspaceView;
+use domain::Scope;
+use lambda::input::Params;
+use lambda::{Body, Boot, EnvError, Problem, Request, Response, auth};
+use store::{AccountStore, After};
+
+/// What the handler works with.
+#[derive(Debug, Clone)]
+pub struct App {
+    accounts: AccountStore,
+}
+
+/// Builds the [`App`], once per process.
+pub async fn load(boot: Boot) -> Result<App, EnvError> {
+    Ok(App { accounts: AccountStore::new(&boot.aws, boot.env.required("ACCOUNTS_TABLE")?) })
+}
+
+/// Answers with a page of the person's workspaces.
+pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = auth::caller(&request)?.require(Scope::Account)?;
+    let user = api::person(&caller)?;
+    let mut params = Params::of(&request);
+    let limit = params.limit();
+    let cursor = params.optional("cursor", After::parse);
+    params.finish()?;
+    let page = app.accounts.workspaces_of(user, cursor, limit).await;
+    let page = page.map_err(api::unread_account)?;
+    let items = page.items.iter();
+    let items = items.map(|(workspace, member)| WorkspaceView::new(workspace, Some(member.role)));
+    api::respond_page(items.collect(), page.next)
+}
