@@ -78,6 +78,6 @@ pub use sign_in::{
 pub use sign_up::{SignUp, SignUpError};
 pub use slug::{Slug, SlugError};
 pub use tag::{Tag, TagError};
-pub use throttle::{Attempts, Throttle};
+pub use throttle::{Attempts, Guesses, Throttle, network};
 pub use user::{PasswordHash, User, UserChange};
 pub use workspace::{Member, Workspace, WorkspaceChange};

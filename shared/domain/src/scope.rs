@@ -37,6 +37,12 @@ impl Scope {
         self == other || self == Self::Admin && other != Self::Account
     }
 
+    /// Those of the scopes that are asked for which somebody with these has, each once.
+    pub fn granted(asked: &[Self], own: &[Self]) -> Vec<Self> {
+        let has = |scope: &Self| own.iter().any(|own| own.includes(*scope));
+        Self::ALL.into_iter().filter(|scope| asked.contains(scope) && has(scope)).collect()
+    }
+
     /// The name, as keys and tokens carry it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +95,15 @@ mod tests {
         for scope in Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin) {
             assert!(Scope::ALL.into_iter().all(|other| scope.includes(other) == (scope == other)));
         }
+    }
+
+    #[test]
+    fn what_is_granted_is_what_is_asked_for_and_had() {
+        use Scope::{Account, Admin, LinksRead, LinksWrite};
+        assert_eq!(Scope::granted(&[LinksWrite, LinksRead], &[LinksRead]), [LinksRead]);
+        assert_eq!(Scope::granted(&[LinksRead, LinksRead, Account], &[Admin]), [LinksRead]);
+        assert_eq!(Scope::granted(&[Admin], &[LinksRead, LinksWrite]), []);
+        assert_eq!(Scope::granted(&Scope::ALL, &Scope::ALL), Scope::ALL);
     }
 
     #[test]

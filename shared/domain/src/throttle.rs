@@ -3,7 +3,20 @@
 //! An attempt is counted before the password is looked at, and taken back when it was right: so
 //! guesses that run side by side are counted as those one after another are.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::Email;
+use crate::secret::hex;
+
+/// What guesses are counted for. Its name is a hash: addresses of people are not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guesses {
+    hash: String,
+    throttle: Throttle,
+}
 
 /// How patient we are with one kind of subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +32,43 @@ pub struct Attempts {
     pub failures: u32,
     /// When the last one began.
     pub last_at: Timestamp,
+}
+
+impl Guesses {
+    /// Guesses at the password of one account, whether there is such an account or not.
+    pub fn at_account(email: &Email) -> Self {
+        Self { hash: hash("account", email.as_str()), throttle: Throttle::ACCOUNT }
+    }
+
+    /// Guesses from one address.
+    pub fn from_address(address: IpAddr) -> Self {
+        Self { hash: hash("address", &network(address).to_string()), throttle: Throttle::ADDRESS }
+    }
+
+    /// What stands for it in the keys of rows: 64 hex digits.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// How patient we are with it.
+    pub const fn throttle(&self) -> Throttle {
+        self.throttle
+    }
+}
+
+/// The addresses that one household or machine can choose among: of IPv6 a network of 64 bits.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+fn hash(kind: &str, text: &str) -> String {
+    hex(&Sha256::digest(format!("guesses\n{kind}\n{text}")))
 }
 
 impl Throttle {
@@ -92,6 +142,22 @@ mod tests {
         assert_eq!(wait(-100), Some(SignedDuration::from_secs(4)), "a clock that is behind");
         let few = Attempts { failures: 4, last_at: at(0) };
         assert_eq!(Throttle::ACCOUNT.wait(few, at(0)), None);
+    }
+
+    #[test]
+    fn guesses_are_named_by_hashes_and_counted_by_network() {
+        let from = |address: &str| Guesses::from_address(address.parse().unwrap());
+        assert_eq!(from("2001:db8:1:2::1"), from("2001:db8:1:2:ffff::"));
+        assert_ne!(from("2001:db8:1:2::1"), from("2001:db8:1:3::1"));
+        assert_eq!(from("192.0.2.1"), from("::ffff:192.0.2.1"));
+        assert_ne!(from("192.0.2.1"), from("192.0.2.2"));
+        assert_eq!(from("192.0.2.1").throttle(), Throttle::ADDRESS);
+        let email = Email::parse("Ada@example.com").unwrap();
+        let account = Guesses::at_account(&email);
+        assert_eq!(account, Guesses::at_account(&Email::parse("ada@example.com").unwrap()));
+        assert_eq!(account.hash().len(), 64);
+        assert_ne!(account.hash(), email.hash(), "who reads one row finds no other by it");
+        assert_eq!(account.throttle(), Throttle::ACCOUNT);
     }
 
     #[test]

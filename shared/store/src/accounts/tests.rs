@@ -8,6 +8,8 @@ use domain::{
 use embedded::Embedded;
 use jiff::{SignedDuration, Timestamp};
 
+mod sessions;
+
 use super::*;
 use crate::{Tables, create_tables};
 
