@@ -34,22 +34,35 @@ impl Registry {
             named(AUTHORIZER, |name| {
                 Function::authorizer(boot(name), authorize::load, authorize::handle).boxed()
             }),
+            http!("accept-invitation", accept_invitation),
+            http!("create-invitation", create_invitation),
             http!("create-link", create_link),
+            http!("create-workspace", create_workspace),
+            http!("delete-invitation", delete_invitation),
             http!("delete-link", delete_link),
+            http!("delete-member", delete_member),
             http!("get-link", get_link),
+            http!("get-user", get_user),
+            http!("get-workspace", get_workspace),
             http!("health", health),
             http!("link-stats", link_stats),
             http!("list-clicks", list_clicks),
+            http!("list-invitations", list_invitations),
             http!("list-links", list_links),
+            http!("list-members", list_members),
+            http!("list-workspaces", list_workspaces),
             http!("not-found", not_found),
             named("record-clicks", |name| {
                 Function::sqs(boot(name), record_clicks::load, record_clicks::handle).boxed()
             }),
             named("redirect", |name| {
+            http!("register-user", register_user),
                 let then = redirect::send_click;
                 Function::http_then(boot(name), redirect::load, redirect::handle, then).boxed()
             }),
             http!("update-link", update_link),
+            http!("update-member", update_member),
+            http!("update-workspace", update_workspace),
         ];
         Ok(Self::of(try_join_all(functions).await?))
     }
