@@ -56,11 +56,11 @@ impl Registry {
                 Function::sqs(boot(name), record_clicks::load, record_clicks::handle).boxed()
             }),
             named("redirect", |name| {
-            http!("register-user", register_user),
                 let then = redirect::send_click;
                 Function::http_then(boot(name), redirect::load, redirect::handle, then).boxed()
             }),
             http!("update-link", update_link),
+            http!("register-user", register_user),
             http!("update-member", update_member),
             http!("update-workspace", update_workspace),
         ];
