@@ -59,9 +59,10 @@ impl Registry {
                 let then = redirect::send_click;
                 Function::http_then(boot(name), redirect::load, redirect::handle, then).boxed()
             }),
-            http!("update-link", update_link),
             http!("register-user", register_user),
+            http!("update-link", update_link),
             http!("update-member", update_member),
+            http!("update-user", update_user),
             http!("update-workspace", update_workspace),
         ];
         Ok(Self::of(try_join_all(functions).await?))

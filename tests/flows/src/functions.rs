@@ -54,5 +54,6 @@ functions! {
     "register-user": http register_user,
     "update-link": http update_link,
     "update-member": http update_member,
+    "update-user": http update_user,
     "update-workspace": http update_workspace,
 }

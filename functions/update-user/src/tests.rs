@@ -1,0 +1,1 @@
+//! The handler from its events, against the embedded stores.
