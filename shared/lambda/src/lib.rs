@@ -17,6 +17,7 @@ mod http;
 pub mod input;
 mod logs;
 mod metrics;
+mod oauth;
 mod problem;
 mod serve;
 pub mod viewer;
@@ -38,5 +39,6 @@ pub use lambda_http::http::{
 pub use lambda_http::{Body, Context, Request, RequestExt, Response};
 pub use logs::log_filter;
 pub use metrics::Metrics;
+pub use oauth::OAuthError;
 pub use problem::{Fault, Kind, Problem};
 pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_sqs};

@@ -73,7 +73,9 @@ impl Answer {
             self.json();
             assert_eq!(self.header("cache-control"), "no-store", "{self:?}");
         }
-        if 400 <= self.status && !media_type.starts_with("text/html") {
+        if (400..500).contains(&self.status) && media_type == "application/json" {
+            self.check_oauth_error();
+        } else if 400 <= self.status && !media_type.starts_with("text/html") {
             assert_eq!(media_type, "application/problem+json", "{self:?}");
             self.check_problem();
         }
@@ -98,6 +100,19 @@ impl Answer {
         let left = rest.split(";r=").nth(1).and_then(|rest| rest.split(';').next());
         assert!(left.is_some_and(|left| left.parse::<u32>().is_ok()), "{self:?}");
         assert!(self.status != 429 || left == Some("0"), "{self:?}");
+    }
+
+    /// The operations under `/oauth` say what is wrong in OAuth's own form (RFC 6749, 5.2).
+    fn check_oauth_error(&self) {
+        let body = self.json();
+        let known =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'_'));
+        assert!(body["error"].as_str().is_some_and(known), "{self:?}");
+        let plain =
+            |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\');
+        assert!(body["error_description"].as_str().is_some_and(plain), "{self:?}");
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{self:?}");
+        assert_eq!(self.header("pragma"), "no-cache", "{self:?}");
     }
 
     fn check_problem(&self) {
