@@ -6,6 +6,7 @@
 mod account;
 mod fail;
 mod input;
+mod keys;
 mod output;
 mod page;
 mod people;
@@ -16,6 +17,7 @@ pub use account::{
 };
 
 pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unread, unreadable};
+pub use keys::KeyView;
 pub use input::{NewLink, link_change};
 pub use output::{LinkView, etag, respond};
 pub use page::{located, respond_page};

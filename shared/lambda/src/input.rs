@@ -104,6 +104,19 @@ impl Fields {
         (parsed.len() == items.len()).then_some(parsed)
     }
 
+    /// The same for a list that must be there.
+    pub fn required_list<T, E: Display>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        if !self.unread.contains_key(name) {
+            self.fault(Fault::at(pointer(name), "this field is required"));
+        }
+        self.list(name, max, parse)
+    }
+
     /// Notes something that is wrong.
     pub fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
@@ -301,8 +314,9 @@ mod tests {
         fields.required("n", number);
         fields.required("m", number);
         fields.list("l", 9, |item| if item == "b" { Err("no b") } else { Ok(()) });
+        fields.required_list("k", 9, |_| Ok::<_, String>(()));
         let faults = faults(fields.finish(Some(())).unwrap_err());
-        for pointer in ["/n", "/m", "/l/1", "/l/2", "/x~1y~0"] {
+        for pointer in ["/n", "/m", "/l/1", "/l/2", "/k", "/x~1y~0"] {
             assert!(faults.contains(&format!("\"pointer\":\"{pointer}\"")), "{pointer}: {faults}");
         }
     }

@@ -1,8 +1,9 @@
 //! The people of the events, and what they hold: the same values as in `events/`.
 
 use domain::{
-    Email, Invitation, InvitationToken, Name, PasswordHash, Principal, Role, User, UserId,
-    Workspace, WorkspaceId,
+    ApiKey, AuditEvent, Email, Invitation, InvitationToken, KeyRecord, Name, PasswordHash,
+    Principal, RefreshToken, Role, Scope, Session, SessionKey, User, UserId, Workspace,
+    WorkspaceId,
 };
 use jiff::SignedDuration;
 use store::{Joining, Journal};
@@ -100,15 +101,39 @@ pub fn invitation_of_alan() -> Invitation {
     invited(INVITATION_TOKEN_OF_ALAN, ALAN_EMAIL)
 }
 
+/// The events' API key as it is stored.
+pub fn key() -> KeyRecord {
+    let key = ApiKey::parse(API_KEY).expect("this is a key");
+    KeyRecord {
+        id: key.id(),
+        hash: key.hash(),
+        workspace: workspace_id(WORKSPACE),
+        name: "newsletter".to_owned(),
+        scopes: vec![Scope::LinksRead, Scope::LinksWrite, Scope::StatsRead],
+        expires_at: None,
+        created_by: Some(Principal::User(ada().id)),
+        writes_per_minute: None,
+        last_used_at: None,
+    }
+}
+
+/// Ada's session as it is stored: she signed in a moment ago, for all that she may do.
+pub fn session() -> Session {
+    let token = RefreshToken::parse(REFRESH_TOKEN).expect("this is a refresh token");
+    let (user, shop) = (ada().id, workspace_id(WORKSPACE));
+    let key = SessionKey::new([1, 2]);
+    Session::open(user, Some(shop), Scope::ALL.to_vec(), &token, key, now())
+}
+
 impl World {
-    /// A world with the people, workspaces and invitations that the events name.
+    /// A world with the people, workspaces, invitations and the session that the events name.
     pub async fn with_people() -> Self {
         let world = Self::new().await;
         world.add_people().await;
         world
     }
 
-    /// Adds the people, workspaces and invitations that the events name, unseen by the probe.
+    /// Adds the people, workspaces, invitations and the key that the events name, unseen by the probe.
     pub async fn add_people(&self) {
         const MADE: &str = "nobody was here before";
         let accounts = self.accounts();
@@ -122,6 +147,19 @@ impl World {
         for invitation in [invitation(), invitation_of_alan()] {
             accounts.create_invitation(&invitation, &nothing).await.expect(MADE);
         }
+        accounts.put_key(&key()).await.expect(MADE);
+        accounts.open_session(&session(), None, &nothing).await.expect(MADE);
+    }
+
+    /// The audit log of a workspace, newest first: action, actor, subject, and the details.
+    pub async fn audit_log(&self, workspace: &str) -> Vec<String> {
+        let page = self.accounts().audit(workspace_id(workspace), None, 100).await;
+        let line = |event: AuditEvent| {
+            let details = event.details.iter().map(|(name, value)| format!(" {name}={value}"));
+            let details: String = details.collect();
+            format!("{} {} {}{details}", event.action, event.actor, event.subject)
+        };
+        page.expect("the log can be read").items.into_iter().map(line).collect()
     }
 }
 
