@@ -43,6 +43,7 @@ impl Registry {
             http!("delete-key", delete_key),
             http!("delete-link", delete_link),
             http!("delete-member", delete_member),
+            http!("finish-sign-in", finish_sign_in),
             http!("get-link", get_link),
             http!("get-user", get_user),
             http!("get-workspace", get_workspace),
@@ -64,6 +65,7 @@ impl Registry {
                 Function::http_then(boot(name), redirect::load, redirect::handle, then).boxed()
             }),
             http!("register-user", register_user),
+            http!("start-sign-in", start_sign_in),
             http!("update-link", update_link),
             http!("update-member", update_member),
             http!("update-user", update_user),

@@ -38,6 +38,11 @@ impl Form {
         Self::parse(request.body())
     }
 
+    /// The parameters of a request's query, which OAuth writes like a form's.
+    pub fn of_query(request: &Request) -> Result<Self, FormError> {
+        Self::parse(request.uri().query().unwrap_or_default().as_bytes())
+    }
+
     fn parse(body: &[u8]) -> Result<Self, FormError> {
         let body = std::str::from_utf8(body).map_err(|_| FormError::Encoding)?;
         let mut parameters = BTreeMap::new();
@@ -88,6 +93,18 @@ mod tests {
             request.headers_mut().insert(header::CONTENT_TYPE, media_type.parse().unwrap());
         }
         Form::of(&request)
+    }
+
+    #[test]
+    fn a_query_is_read_like_a_form() {
+        let mut request = Request::new(Body::Empty);
+        *request.uri_mut() = "https://go.example.com/x?a=b+c&d=%26".parse().unwrap();
+        let form = Form::of_query(&request).unwrap();
+        assert_eq!((form.get("a"), form.get("d")), (Some("b c"), Some("&")));
+        *request.uri_mut() = "/x?a=1&a=2".parse().unwrap();
+        assert_eq!(Form::of_query(&request), Err(FormError::Repeated));
+        *request.uri_mut() = "/x".parse().unwrap();
+        assert!(Form::of_query(&request).is_ok());
     }
 
     fn read(body: &str) -> Result<Form, FormError> {

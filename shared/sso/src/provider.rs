@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::{BrowserSecret, Email, Name, OutsideIdentity, SignInState, sign_in};
 use jiff::{SignedDuration, Timestamp};
-use lambda::Clock;
+use lambda::{Clock, OAuthError};
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdToken,
     CoreIdTokenClaims, CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata,
@@ -103,6 +103,27 @@ pub enum SsoError {
     /// The ID token is not for us, not for now, or not the provider's.
     #[error("the identity provider's token is refused: {0}")]
     BadToken(TokenFault),
+}
+
+impl SsoError {
+    /// What the client is told of it. The rest is for the log, and for the operator.
+    pub const fn told(&self) -> (OAuthError, &'static str) {
+        match self {
+            Self::Away(_) | Self::Waiting => (
+                OAuthError::TemporarilyUnavailable,
+                "the identity provider does not answer; try again shortly",
+            ),
+            Self::Refused => {
+                (OAuthError::AccessDenied, "the identity provider did not confirm the sign-in")
+            }
+            Self::Misconfigured(_) | Self::OtherIssuer | Self::Malformed(_) | Self::BadToken(_) => {
+                (
+                    OAuthError::ServerError,
+                    "signing in with the identity provider does not work; tell the operator",
+                )
+            }
+        }
+    }
 }
 
 /// What is wrong with an ID token. No values, because they tell of a person, and logs are read.

@@ -26,6 +26,8 @@ pub struct Settings {
     pub client_secret: Option<ClientSecret>,
     /// This service's address, as it stands in its own tokens: the first of `ORIGINS`.
     pub origin: String,
+    /// All addresses of this service: `ORIGINS`.
+    pub origins: Origins,
     /// Where the provider sends browsers back to, as it is registered there.
     pub callback: String,
     /// Where clients may have browsers sent: `ORIGINS` and `SIGN_IN_REDIRECTS`.
@@ -46,7 +48,7 @@ impl Settings {
         let origins = env.required_as("ORIGINS", Origins::parse)?;
         let origin = origins.default_url();
         let redirects = env.optional("SIGN_IN_REDIRECTS").unwrap_or_default();
-        let redirects = RedirectRules::parse(origins, &redirects).map_err(|error| {
+        let redirects = RedirectRules::parse(origins.clone(), &redirects).map_err(|error| {
             let why = error.to_string();
             EnvError::Invalid { name: "SIGN_IN_REDIRECTS", value: redirects, why }
         })?;
@@ -61,6 +63,7 @@ impl Settings {
             client_secret: env.optional("OIDC_CLIENT_SECRET").map(ClientSecret),
             callback: format!("{origin}{CALLBACK}"),
             origin,
+            origins,
             redirects,
             joins,
         }))
