@@ -4,7 +4,7 @@ use domain::{LinkId, Slug, WorkspaceId};
 use lambda::{Function, Kind};
 use serde_json::{Value, json};
 use testkit::probe::{Fault, On};
-use testkit::{OTHER_WORKSPACE, WORKSPACE, World, event};
+use testkit::{Event, OTHER_WORKSPACE, WORKSPACE, World, event};
 
 use super::*;
 
@@ -148,6 +148,182 @@ async fn without_dynamodb_the_caller_is_told_to_come_back() {
     world.probe.inject(On::operation("TransactWriteItems"), Fault::THROTTLED);
     let answer = event("create-link/minimal").send(&function(&world).await).await;
     answer.assert_problem(Kind::Unavailable);
+}
+
+// --- Only once --------------------------------------------------------------------------------
+
+/// A request with an idempotency key, for a link with two slugs and a tag.
+fn keyed() -> Event {
+    let body =
+        json!({"url": "https://example.com", "slug": "spring", "aliases": ["a"], "tags": ["t"]});
+    event("create-link/minimal").body(&body).header("idempotency-key", "8e03978e-40d5-43e8-bc93")
+}
+
+/// The same for a random slug.
+fn keyed_random() -> Event {
+    event("create-link/minimal").header("idempotency-key", "8e03978e-40d5-43e8-bc93")
+}
+
+/// A process of its own, with its own random bits.
+async fn process(world: &World, number: u64) -> Function {
+    let boot = Boot { random: Random::seeded(number), ..world.boot("create-link") };
+    Function::http(boot, load, handle).await.unwrap()
+}
+
+/// The ids of all links.
+async fn links(world: &World) -> Vec<String> {
+    let workspace = WorkspaceId::parse(WORKSPACE).unwrap();
+    let all = world.links().every_id(workspace).await.unwrap();
+    all.into_iter().map(|(id, _)| id.to_string()).collect()
+}
+
+/// What the audit log says of links, oldest first.
+async fn log(world: &World) -> Vec<(Action, String)> {
+    let workspace = WorkspaceId::parse(WORKSPACE).unwrap();
+    let page = world.accounts().audit(workspace, None, 100).await.unwrap();
+    page.items.into_iter().rev().map(|entry| (entry.action, entry.subject)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_at_once_with_one_key_one_makes_the_link_and_all_get_it() {
+    for event in [keyed(), keyed_random()] {
+        let world = World::new().await;
+        // All have looked for an answer before the first one writes.
+        world.probe.inject(On::operation("TransactWriteItems").times(50), Fault::meet(50));
+        let mut requests = Vec::new();
+        for number in 0..50 {
+            let (function, event) = (process(&world, number).await, event.clone());
+            requests.push(tokio::spawn(async move { event.send(&function).await }));
+        }
+        let mut answers = Vec::new();
+        for request in requests {
+            answers.push(request.await.unwrap());
+        }
+        let ids = links(&world).await;
+        assert_eq!(ids.len(), 1);
+        for answer in &answers {
+            assert_eq!((answer.status, &answer.text), (201, &answers[0].text));
+            assert_eq!(answer.header("location"), format!("/api/v1/links/{}", ids[0]));
+        }
+        let first =
+            answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty());
+        assert_eq!(first.count(), 1);
+        assert_eq!(log(&world).await, [(Action::LinkCreated, ids[0].clone())]);
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_process_dies_the_retry_finishes_with_one_link() {
+    for event in [keyed(), keyed_random()] {
+        for place in 0.. {
+            let mut died = 0;
+            for fault in [Fault::StopBefore, Fault::StopAfter] {
+                let world = World::new().await;
+                let first = process(&world, 1).await;
+                world.probe.inject(On::any().after(place).once(), fault.clone());
+                tokio::select! {
+                    answer = event.send(&first) => assert_eq!(answer.status, 201),
+                    () = world.probe.stopped() => died += 1,
+                }
+                world.probe.heal();
+                let answer = event.send(&process(&world, 2).await).await;
+                let ids = links(&world).await;
+                assert_eq!((answer.status, ids.len()), (201, 1), "{fault:?} at call {place}");
+                assert_eq!(answer.json()["id"], ids[0], "{fault:?} at call {place}");
+                assert_eq!(log(&world).await.len(), 1, "{fault:?} at call {place}");
+                // And so it stays.
+                let again = event.send(&process(&world, 3).await).await;
+                assert_eq!(again.text, answer.text, "{fault:?} at call {place}");
+            }
+            if died == 0 {
+                // The token, the answer, and the transaction.
+                assert_eq!(place, 3, "each call was tried");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_breaks_at_whichever_call_retries_end_with_one_link() {
+    let faults = [
+        Fault::LostAnswer,
+        Fault::TornAnswer,
+        Fault::Unreachable,
+        Fault::THROTTLED,
+        Fault::Error { status: 500, code: "InternalServerError" },
+    ];
+    let cancels = ["TransactionConflict", "ThrottlingError", "ValidationError"]
+        .map(|code| Fault::cancel(code, |item| item.table == "accounts"));
+    for event in [keyed(), keyed_random()] {
+        for place in 0..3 {
+            // Once, and for longer than anybody in the process tries.
+            for times in [1, 20] {
+                for fault in faults.iter().chain(&cancels) {
+                    let is_cancelled = matches!(fault, Fault::Cancel(_));
+                    if is_cancelled && place < 2 {
+                        continue;
+                    }
+                    let what = format!("{fault:?} {times} times from call {place} on");
+                    let world = World::new().await;
+                    world.probe.inject(On::any().after(place).times(times), fault.clone());
+                    let mut answer = event.send(&process(&world, 1).await).await;
+                    for number in 2..10 {
+                        if answer.status == 201 {
+                            break;
+                        }
+                        answer.assert_problem(Kind::Unavailable);
+                        world.probe.heal();
+                        answer = event.send(&process(&world, number).await).await;
+                    }
+                    let ids = links(&world).await;
+                    assert_eq!((answer.status, ids.len()), (201, 1), "{what}");
+                    assert_eq!(answer.json()["id"], ids[0], "{what}");
+                    assert_eq!(log(&world).await.len(), 1, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_slug_is_a_conflict_also_with_a_key_and_nothing_is_kept() {
+    let world = World::with_spring().await;
+    let function = function(&world).await;
+    for _ in 0..2 {
+        keyed().send(&function).await.assert_problem(Kind::SlugTaken);
+    }
+    assert_eq!(log(&world).await, []);
+    // The random one that is taken is replaced, and the answer with it.
+    let world = World::new().await;
+    let function = process(&world, 1).await;
+    let first = event("create-link/minimal").send(&function).await;
+    world.clock.advance(jiff::SignedDuration::from_secs(1));
+    let second = keyed_random().send(&process(&world, 1).await).await;
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_ne!(first.json()["slug"], second.json()["slug"]);
+    let again = keyed_random().send(&function).await;
+    assert_eq!((&again.text, again.header("idempotency-replayed")), (&second.text, "true"));
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_the_same_body_only() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    assert_eq!(keyed().send(&function).await.status, 201);
+    let answer = keyed().body(&json!({"url": "https://example.com/other"})).send(&function).await;
+    answer.assert_problem(Kind::IdempotencyKeyReused);
+    assert_eq!(links(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_link_costs_a_token_and_one_transaction_and_with_a_key_one_read() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    assert_eq!(event("create-link/minimal").send(&function).await.status, 201);
+    assert_eq!(world.probe.take_operations(), ["UpdateItem", "TransactWriteItems"]);
+    assert_eq!(keyed().send(&function).await.status, 201);
+    assert_eq!(world.probe.take_operations(), ["UpdateItem", "GetItem", "TransactWriteItems"]);
 }
 
 /// One bad request: what it is, its body, and the places that the answer must name.

@@ -1,5 +1,8 @@
 //! Token buckets: who has done how much in the last minute.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;

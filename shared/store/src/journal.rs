@@ -3,6 +3,9 @@
 //! Both are there if and only if the change is. So the audit log has no gap, and a request that is
 //! sent again finds its first answer, wherever the first try broke off.
 
+#[cfg(test)]
+mod tests;
+
 use aws_sdk_dynamodb::primitives::Blob;
 use domain::{AuditEvent, IdempotencyKey};
 use jiff::Timestamp;
