@@ -306,6 +306,11 @@ pub(crate) fn session(id: SessionId) -> Key {
     Key::new(format!("F#{id}"), "F")
 }
 
+/// The sign-in in its partition key.
+pub(crate) fn parse_session(pk: &str) -> Option<SessionId> {
+    SessionId::parse(pk.strip_prefix("F#")?).ok()
+}
+
 /// An access token that was made worthless before its time.
 pub(crate) fn revoked_token(id: TokenId) -> Key {
     Key::new(format!("J#{id}"), "J")

@@ -17,3 +17,5 @@ mod repository;
 mod schema;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod walk;

@@ -98,6 +98,11 @@ impl OpenApi {
             let fault = format!("`$default` answers {}: {}", answer.status, answer.text);
             return if promised { Vec::new() } else { vec![fault] };
         };
+        self.answer_faults(operation, answer)
+    }
+
+    /// Everything in an answer of this operation that the contract does not promise.
+    pub(crate) fn answer_faults(&self, operation: &Operation, answer: &Answer) -> Vec<String> {
         let status = answer.status.to_string();
         let Some(response) = operation.value["responses"].get(&status) else {
             if answer.status == PROMISED_FOR_ALL {

@@ -152,10 +152,9 @@ fn session_row(session: &Session) -> Item {
 }
 
 pub(super) fn read_session(item: &Item) -> Result<Session, BadRow> {
-    let id = |text: &str| SessionId::parse(text.strip_prefix("F#")?).ok();
     let time = |text: &str| text.parse::<Timestamp>().ok();
     Ok(Session {
-        id: item.parse(keys::PK, id)?,
+        id: item.parse(keys::PK, keys::parse_session)?,
         user: item.parse("user_id", |text| UserId::parse(text).ok())?,
         workspace: item.parse_some("workspace", |text| WorkspaceId::parse(text).ok())?,
         scopes: item.list("scopes", |text| Scope::parse(text).ok())?,

@@ -1,8 +1,7 @@
 //! What is true now of whoever holds an access token.
 
 use domain::{
-    KeyId, KeyRecord, Member, Principal, Session, SessionId, TokenId, User, UserId, Workspace,
-    WorkspaceId,
+    KeyRecord, Member, Principal, Session, SessionId, TokenId, User, UserId, Workspace, WorkspaceId,
 };
 
 use super::sessions::read_session;
@@ -87,8 +86,8 @@ impl Standing {
             (keys::WORKSPACES, _) => self.workspace = Some(item::read_workspace(row)?),
             (_, "U") => self.user = Some(item::read_user(row)?),
             (_, "K") => {
-                let id = |pk: &str| KeyId::parse(pk.strip_prefix("K#")?).ok();
-                self.key = Some(api_keys::read_key(row.parse(keys::PK, id)?, row)?);
+                let id = row.parse(keys::PK, keys::parse_key)?;
+                self.key = Some(api_keys::read_key(id, row)?);
             }
             (_, "F") => self.session = Some(read_session(row)?),
             (_, "J") => self.is_revoked = true,
