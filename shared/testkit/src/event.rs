@@ -85,6 +85,27 @@ impl Event {
         self
     }
 
+    /// The event of another person or key, with whatever else the authorizer says.
+    #[must_use]
+    pub fn of_principal(mut self, principal: &str) -> Self {
+        self.0["requestContext"]["authorizer"]["lambda"]["principal"] = json!(principal);
+        self
+    }
+
+    /// The event of somebody with another role.
+    #[must_use]
+    pub fn of_role(mut self, role: &str) -> Self {
+        self.0["requestContext"]["authorizer"]["lambda"]["role"] = json!(role);
+        self
+    }
+
+    /// The event of somebody with other scopes.
+    #[must_use]
+    pub fn of_scopes(mut self, scopes: &str) -> Self {
+        self.0["requestContext"]["authorizer"]["lambda"]["scopes"] = json!(scopes);
+        self
+    }
+
     /// The event's JSON.
     pub fn json(&self) -> &Value {
         &self.0

@@ -8,6 +8,7 @@
 
 mod answer;
 mod event;
+mod once;
 pub mod people;
 pub mod probe;
 pub mod runtime_api;
