@@ -45,3 +45,7 @@ deny:
 # Start it, follow a link, stop it, verify the counts
 smoke:
     scripts/smoke
+
+# Run schemathesis against every operation
+fuzz *flags:
+    scripts/fuzz {{ flags }}
