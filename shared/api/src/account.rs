@@ -102,3 +102,28 @@ pub fn last_owner() -> Problem {
 fn no_workspace() -> Problem {
     Problem::client(Kind::NotFound, "there is no such workspace")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_to_wait_waits_long_enough() {
+        for (millis, seconds) in [(1, "1"), (1_000, "1"), (1_001, "2"), (900_000, "900")] {
+            let problem = too_early(SignedDuration::from_millis(millis));
+            assert_eq!(problem.kind(), Kind::RateLimited);
+            let response = problem.into_response("r");
+            assert_eq!(response.headers()["retry-after"], seconds, "{millis}");
+        }
+    }
+
+    #[test]
+    fn who_is_in_the_way_says_which_role_is_needed() {
+        let detail = |role| {
+            let response = too_small_a_role(role).into_response("r");
+            String::from_utf8_lossy(response.body()).into_owned()
+        };
+        assert!(detail(Role::Owner).contains("the role `owner`"));
+        assert!(detail(Role::Viewer).contains("`admin` or `owner`"));
+    }
+}
