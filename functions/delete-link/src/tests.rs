@@ -51,6 +51,30 @@ async fn a_deleted_link_is_gone_with_all_its_slugs() {
 }
 
 #[tokio::test]
+async fn the_log_says_who_deleted_it() {
+    let (world, function) = start().await;
+    for status in [204, 404] {
+        assert_eq!(event("delete-link/minimal").send(&function).await.status, status);
+    }
+    let workspace = WorkspaceId::parse(WORKSPACE).unwrap();
+    let log = world.accounts().audit(workspace, None, 100).await.unwrap().items;
+    let [entry] = log.try_into().unwrap();
+    assert_eq!((entry.action, entry.subject.as_str()), (Action::LinkDeleted, SPRING));
+    assert_eq!(entry.actor.to_string(), testkit::people::KEY);
+}
+
+#[tokio::test]
+async fn deletions_are_limited_and_say_what_is_left() {
+    let world = World::with_spring().await;
+    let boot = world.boot_with("delete-link", &[("WRITES_PER_MINUTE", "1")]);
+    let function = Function::http(boot, load, handle).await.unwrap();
+    let answer = event("delete-link/unknown-link").send(&function).await;
+    assert_eq!((answer.status, answer.header("ratelimit")), (404, "\"writes\";r=0;t=60"));
+    event("delete-link/minimal").send(&function).await.assert_problem(Kind::RateLimited);
+    assert!(stored(&world).await.is_some());
+}
+
+#[tokio::test]
 async fn its_tags_and_its_limit_go_with_it() {
     let world = World::new().await;
     let mut link = link("spring");

@@ -141,6 +141,48 @@ async fn an_edit_is_a_token_one_read_one_transaction_and_one_query_of_the_clicks
     assert_eq!(calls, ["UpdateItem", "GetItem", "Query", "TransactWriteItems"]);
 }
 
+/// What the audit log says of edits, the latest first: who, what, and of which fields.
+async fn log(world: &World) -> Vec<(String, String, String)> {
+    let workspace = WorkspaceId::parse(WORKSPACE).unwrap();
+    let page = world.accounts().audit(workspace, None, 100).await.unwrap();
+    let entry = |entry: domain::AuditEvent| {
+        let fields = entry.details.get("fields").cloned().unwrap_or_default();
+        (entry.actor.to_string(), format!("{} {}", entry.action, entry.subject), fields)
+    };
+    page.items.into_iter().map(entry).collect()
+}
+
+#[tokio::test]
+async fn the_log_says_who_changed_which_fields_and_nothing_of_what_they_say() {
+    let (world, function) = start().await;
+    assert_eq!(event("update-link/full").send(&function).await.status, 200);
+    world.clock.advance(jiff::SignedDuration::from_millis(1));
+    assert_eq!(event("update-link/minimal").send(&function).await.status, 200);
+    // Nothing is changed by these.
+    assert_eq!(event("update-link/nothing").send(&function).await.status, 200);
+    event("update-link/invalid").send(&function).await.assert_problem(Kind::InvalidRequest);
+    let [minimal, full] = log(&world).await.try_into().unwrap();
+    let edit = format!("link.updated {SPRING}");
+    assert_eq!((minimal.1, minimal.2.as_str()), (edit.clone(), "url"));
+    assert_eq!(full.1, edit);
+    let all = "slug aliases url redirect_status title tags starts_at expires_at fallback_url \
+               max_clicks forward_query";
+    assert_eq!(full.2, all);
+    assert_eq!(full.0, testkit::people::KEY);
+}
+
+#[tokio::test]
+async fn edits_are_limited_and_say_what_is_left() {
+    let world = World::with_spring().await;
+    let boot = world.boot_with("update-link", &[("WRITES_PER_MINUTE", "1")]);
+    let function = Function::http(boot, load, handle).await.unwrap();
+    let answer = event("update-link/minimal").send(&function).await;
+    assert_eq!(answer.header("ratelimit"), "\"writes\";r=0;t=60");
+    let answer = event("update-link/full").send(&function).await;
+    answer.assert_problem(Kind::RateLimited);
+    assert_eq!(stored(&world).await.unwrap().revision, 2);
+}
+
 #[tokio::test]
 async fn null_takes_away_and_a_merge_patch_by_name_is_taken() {
     let (world, function) = start_full().await;

@@ -1,5 +1,8 @@
 //! API keys: a row by which a key is found, and one in the list of its workspace.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use domain::{KeyId, KeyRecord, Principal, Scope, SecretHash, WorkspaceId};
