@@ -11,6 +11,7 @@ mod event;
 mod once;
 pub mod people;
 pub mod probe;
+pub mod provider;
 pub mod runtime_api;
 mod world;
 
