@@ -10,7 +10,8 @@ use domain::{Origins, Slug};
 use lambda::{Clock, Env, Random, log_filter};
 use store::{AccountStore, Found, LinkStore};
 
-use crate::data::Ready;
+use crate::data::{Owner, Ready};
+use crate::keys::TokenKeys;
 use crate::platform::{Data, Options, Platform};
 use crate::settings::{self, TABLES};
 use crate::stores::{self, Access};
@@ -22,8 +23,10 @@ const LOGS: &str = "info,lambda=warn";
 /// What the operator may set besides the flags.
 const SETTINGS: &str = "\
 Settings of the functions are taken from the environment: ORIGINS, BLOCKED_HOSTS,
-CACHE_TTL_SECONDS, STALE_IF_ERROR_SECONDS, CLICK_RETENTION_DAYS. RUST_LOG sets what is logged
-(`RUST_LOG=info` shows each request).";
+CACHE_TTL_SECONDS, STALE_IF_ERROR_SECONDS, CLICK_RETENTION_DAYS, SIGNUP, WRITES_PER_MINUTE,
+SIGN_IN_PER_MINUTE, SIGN_IN_REDIRECTS, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET,
+OIDC_MEMBERS, ORIGIN_SECRET, TOKEN_KEYS. RUST_LOG sets what is logged (`RUST_LOG=info` shows each
+request).";
 
 /// Signpost in one process: short links, and exact counts of who followed them.
 ///
@@ -63,6 +66,9 @@ enum Command {
     /// Recount all clicks and compare them with the counts; exits with 1 if they differ, and with 3 if
     /// no difference was found but some counts kept changing
     Verify,
+    /// Make a new key for access tokens; the old one is believed for an hour more, and the next
+    /// rotation after that drops it
+    RotateTokenKey,
 }
 
 /// Runs the command that this process was started with.
@@ -96,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             None | Some(Command::Serve) => Box::pin(serve(flags)).await,
             Some(Command::Demo) => Box::pin(load_demo(flags)).await,
             Some(Command::Verify) => Box::pin(run_verify(flags)).await,
+            Some(Command::RotateTokenKey) => rotate_token_key(&flags),
         }
     });
     // A request that was cut off may still hold a thread; nobody waits for it.
@@ -184,12 +191,40 @@ async fn run_verify(flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(report.verdict().exit_code()))
 }
 
+/// Needs no lock: keys are only added to what a server has read, or taken away from what it has not.
+fn rotate_token_key(flags: &Flags) -> anyhow::Result<ExitCode> {
+    if flags.ephemeral {
+        bail!("data in memory is another process's; give a directory by `--data-dir`");
+    }
+    if !flags.data_dir.join("lock").exists() {
+        bail!("there is no data in `{}`", flags.data_dir.display());
+    }
+    if settings::token_keys(&Env::process()).is_some() {
+        bail!("TOKEN_KEYS names other keys than those of the data directory");
+    }
+    let rotated = TokenKeys::of(&flags.data_dir.canonicalize()?)?.rotate(Clock::system().now())?;
+    let mut text = format!("Made {}.\n", shown(&rotated.new));
+    for path in &rotated.dropped {
+        text.push_str(&format!("Dropped {}.\n", shown(path)));
+    }
+    text.push_str("\nIt signs access tokens from the next start of the server on.\n");
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// What a person sees first.
 async fn welcome(platform: &Platform) -> anyhow::Result<String> {
-    let Ready { url, api_key, aws_endpoint, data_dir } = platform.ready();
+    let Ready { url, api_key, owner, aws_endpoint, data_dir } = platform.ready();
     let data = match data_dir {
         Some(path) => shown(path),
         None => "in memory, gone with this process".to_owned(),
+    };
+    // Once: the person may have another password a minute later.
+    let owner = match owner {
+        Some(Owner { email, password }) => {
+            format!("\x20 First person   {email}, password {password}\n")
+        }
+        None => String::new(),
     };
     let slug = free_slug(platform).await?;
     let mut text = format!(
@@ -199,6 +234,7 @@ async fn welcome(platform: &Platform) -> anyhow::Result<String> {
          \x20 API key        {api_key}\n\
          \x20 For AWS tools  {aws_endpoint}\n\
          \x20 Data           {data}\n\
+         {owner}\
          \n\
          Make a link, follow it, and see it counted a moment later (curl's clicks are a bot's):\n\
          \n\

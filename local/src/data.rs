@@ -5,8 +5,11 @@
 //! | `lock` | locked by the one process that uses the directory; the system frees it with the process |
 //! | `running.json` | how to reach the server that runs; left over after a crash, which the lock tells |
 //! | `api-key` | the first API key, to be shown again |
+//! | `owner-password` | the first password of the first person, who may change it |
+//! | `token-keys/` | what access tokens are signed with, see [`crate::keys`] |
 //! | `origin` | where links live that name no domain, see [`DataDir::origin`] |
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,10 +24,28 @@ pub struct Ready {
     pub url: String,
     /// A key that may do everything in its workspace.
     pub api_key: String,
+    /// The person who owns that workspace, at the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
     /// Where DynamoDB, SQS and S3 answer AWS SDKs and tools.
     pub aws_endpoint: String,
     /// Where the data is; `None` if it is in memory only.
     pub data_dir: Option<PathBuf>,
+}
+
+/// How the first person signs in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Their e-mail address.
+    pub email: String,
+    /// Their first password.
+    pub password: String,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Owner({}, ***)", self.email)
+    }
 }
 
 /// A server that runs, for other commands on its data directory.
@@ -111,6 +132,10 @@ impl DataDir {
         self.write("api-key", key)
     }
 
+    pub(crate) fn remember_owner_password(&self, password: &str) -> anyhow::Result<()> {
+        self.write("owner-password", password)
+    }
+
     /// The origin of links that name no domain: that of the first start, for as long as the
     /// directory lives.
     ///
@@ -136,20 +161,24 @@ impl DataDir {
         }
     }
 
-    /// Writes a file that only this user may read, the whole of it or nothing.
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.path.join(name);
-        let new = self.path.join(format!("{name}.new"));
-        let write = || {
-            // A leftover may have been made with other permissions.
-            let _ = fs::remove_file(&new);
-            let mut file = private().write(true).create_new(true).open(&new)?;
-            writeln!(file, "{text}")?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        };
-        write().with_context(|| format!("writing `{}`", path.display()))
+        write_private(&self.path, name, text)
     }
+}
+
+/// Writes a file that only this user may read, the whole of it or nothing.
+pub(crate) fn write_private(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    let new = folder.join(format!("{name}.new"));
+    let write = || {
+        // A leftover may have been made with other permissions.
+        let _ = fs::remove_file(&new);
+        let mut file = private().write(true).create_new(true).open(&new)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()?;
+        fs::rename(&new, &path)
+    };
+    write().with_context(|| format!("writing `{}`", path.display()))
 }
 
 /// The server that says that it runs on this directory.
@@ -163,13 +192,13 @@ pub(crate) fn origin_at(port: u16) -> String {
 }
 
 #[cfg(unix)]
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(not(unix))]
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 

@@ -19,6 +19,7 @@ mod data;
 mod demo;
 mod gateway;
 mod json;
+mod keys;
 mod platform;
 mod registry;
 mod settings;
@@ -29,5 +30,5 @@ mod tests;
 mod verify;
 
 pub use cli::main;
-pub use data::Ready;
+pub use data::{Owner, Ready};
 pub use platform::{Data, Options, Platform};

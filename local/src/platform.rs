@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::contract::Contract;
 use crate::data::{DataDir, Ready, Running, origin_at};
 use crate::gateway::{self, Gateway, Limits};
+use crate::keys::TokenKeys;
 use crate::registry::Registry;
 use crate::settings::{self, CLICKS_QUEUE, TABLES};
 use crate::sources::{BATCHES, Source, Stop, sweep};
@@ -115,6 +116,8 @@ impl Platform {
         let accounts = AccountStore::new(&stores.sdk_config(), TABLES.accounts);
         let key =
             stores::api_key(&accounts, data.as_ref(), &options.clock, &options.random).await?;
+        let owner =
+            stores::owner(&accounts, data.as_ref(), &options.clock, &options.random).await?;
 
         let origins = match (settings::origins(&options.env), &data) {
             (Some(set), _) => set,
@@ -124,7 +127,13 @@ impl Platform {
         let queue_url = |name: &str| {
             queues.get(name).with_context(|| format!("`workers.yaml` has no queue `{name}`"))
         };
-        let env = settings::of_functions(&options.env, &origins, queue_url(CLICKS_QUEUE)?);
+        let token_keys = TokenKeys::open(data.as_ref())?;
+        let keys = match settings::token_keys(&options.env) {
+            Some(set) => set,
+            None => token_keys.setting(options.clock.now())?,
+        };
+        let queue = queue_url(CLICKS_QUEUE)?;
+        let env = settings::of_functions(&options.env, &origins, queue, &keys);
         let aws = match options.between {
             Some(between) => between(stores.sdk_config()),
             None => stores.sdk_config(),
@@ -166,6 +175,7 @@ impl Platform {
         let ready = Ready {
             url: origin_at(port),
             api_key: key.reveal(),
+            owner,
             aws_endpoint: format!("http://{}", aws_listener.local_addr()?),
             data_dir: data.as_ref().map(|data| data.path().to_owned()),
         };

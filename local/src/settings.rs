@@ -17,17 +17,29 @@ pub(crate) const RAW_BUCKET: &str = "raw-clicks";
 pub(crate) const CLICKS_QUEUE: &str = "clicks";
 
 /// What the operator may set in the environment of this process, as in the cloud.
-const PASSED_THROUGH: [&str; 6] = [
+const PASSED_THROUGH: [&str; 13] = [
     "BLOCKED_HOSTS",
     "CACHE_TTL_SECONDS",
     "CLICK_RETENTION_DAYS",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+    "OIDC_ISSUER",
+    "OIDC_MEMBERS",
+    "ORIGIN_SECRET",
+    "SIGNUP",
     "SIGN_IN_PER_MINUTE",
+    "SIGN_IN_REDIRECTS",
     "STALE_IF_ERROR_SECONDS",
     "WRITES_PER_MINUTE",
 ];
 
 /// The settings for all functions. Each reads its own; in the cloud it would get no others.
-pub(crate) fn of_functions(process: &Env, origins: &str, clicks_queue_url: &str) -> Env {
+pub(crate) fn of_functions(
+    process: &Env,
+    origins: &str,
+    clicks_queue_url: &str,
+    token_keys: &str,
+) -> Env {
     let fixed = [
         ("LINKS_TABLE", TABLES.links),
         ("CLICKS_TABLE", TABLES.clicks),
@@ -35,6 +47,7 @@ pub(crate) fn of_functions(process: &Env, origins: &str, clicks_queue_url: &str)
         ("CLICKS_QUEUE_URL", clicks_queue_url),
         ("RAW_BUCKET", RAW_BUCKET),
         ("ORIGINS", origins),
+        ("TOKEN_KEYS", token_keys),
         // There is nobody here who would keep the process awake after the answer.
         ("CLICK_SEND", "before"),
     ];
@@ -47,6 +60,11 @@ pub(crate) fn of_functions(process: &Env, origins: &str, clicks_queue_url: &str)
 /// The origins that the operator has set; then they hold, and nothing is remembered.
 pub(crate) fn origins(process: &Env) -> Option<String> {
     process.optional("ORIGINS")
+}
+
+/// The keys of access tokens that the operator has set; then none are made.
+pub(crate) fn token_keys(process: &Env) -> Option<String> {
+    process.optional("TOKEN_KEYS")
 }
 
 /// For how long clicks are kept.

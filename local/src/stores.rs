@@ -7,14 +7,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use domain::{ApiKey, KeyId, KeyRecord, Scope, WorkspaceId};
+use domain::{
+    ApiKey, Email, Invitation, InvitationId, InvitationToken, KeyId, KeyRecord, Name, Role, Scope,
+    User, UserId, WorkspaceId,
+};
 use embedded::Embedded;
+use jiff::SignedDuration;
 use lambda::{Clock, Env, Random};
-use store::{AccountStore, create_tables};
+use passwords::{Hasher, NewPassword};
+use store::{AccountStore, Joining, Journal, create_tables};
 use tokio::time::{Instant, sleep};
 
 use crate::contract::Contract;
-use crate::data::{DataDir, DataDirError, Running};
+use crate::data::{DataDir, DataDirError, Owner, Running};
 use crate::settings::{RAW_BUCKET, TABLES};
 use crate::sources::create_queues;
 
@@ -86,6 +91,65 @@ pub(crate) async fn api_key(
         data.remember_api_key(&key.reveal())?;
     }
     Ok(key)
+}
+
+/// The address of the first person.
+const OWNER_EMAIL: &str = "owner@example.com";
+
+/// Makes somebody who owns the first workspace, at the first start: how they sign in. Nobody where
+/// they are there already.
+pub(crate) async fn owner(
+    accounts: &AccountStore,
+    data: Option<&DataDir>,
+    clock: &Clock,
+    random: &Random,
+) -> anyhow::Result<Option<Owner>> {
+    let email = Email::parse(OWNER_EMAIL)?;
+    if accounts.find_user_by_email(&email).await?.is_some() {
+        return Ok(None);
+    }
+    let workspaces = accounts.workspaces().await?;
+    let workspace = *workspaces.first().context("the API key has a workspace")?;
+    let now = clock.now();
+    let password = password(random.u128());
+    let chosen = NewPassword::parse(&password, Some(&email))?;
+    let hash = Hasher::new().hash(chosen, random.u128()).await?;
+    let id = UserId::new(now, random.u128());
+    let user = User::new(id, email.clone(), Name::parse("Owner")?, Some(hash));
+    // Whoever gets into a workspace that is there was invited.
+    let invitation = InvitationId::new(now, random.u128());
+    let token = InvitationToken::of(invitation, [random.u128(), random.u128()]);
+    let invitation = Invitation {
+        id: invitation,
+        workspace,
+        email,
+        role: Role::Owner,
+        hash: token.hash(),
+        invited_by: id.into(),
+        expires_at: now.saturating_add(SignedDuration::from_hours(1))?,
+    };
+    accounts.create_invitation(&invitation, &Journal::none()).await?;
+    // Before the row: whoever is there can sign in.
+    if let Some(data) = data {
+        data.remember_owner_password(&password)?;
+    }
+    accounts.create_user(&user, Joining::Invited(&invitation), &Journal::none()).await?;
+    Ok(Some(Owner { email: OWNER_EMAIL.to_owned(), password }))
+}
+
+/// Five groups of five letters and digits that are not taken for one another: 125 bits.
+fn password(mut random: u128) -> String {
+    const ALPHABET: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
+    let mut password = String::with_capacity(29);
+    for at in 0..25 {
+        if at != 0 && at % 5 == 0 {
+            password.push('-');
+        }
+        let place = usize::try_from(random % 32).unwrap_or(0);
+        password.push(char::from(ALPHABET[place]));
+        random /= 32;
+    }
+    password
 }
 
 /// The stores of a data directory, for a command that does not serve.

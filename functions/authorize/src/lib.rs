@@ -3,22 +3,53 @@
 #[cfg(test)]
 mod tests;
 
-use domain::{ApiKey, KeyRecord, Scope};
-use lambda::{Boot, Clock, EnvError, Kind, Problem};
-use serde_json::{Value, json};
-use store::{AccountStore, ReadAccountError};
+use domain::{
+    ApiKey, KeyRecord, Principal, Role, Scope, Session, SessionId, Workspace, WorkspaceId,
+};
+use jiff::Timestamp;
+use lambda::{Boot, Chain, Clock, EnvError, Kind, Problem};
+use serde_json::{Map, Value};
+use store::{AccountStore, Claimed, ReadAccountError, Standing};
+use tokens::{AccessToken, Tokens, VerifyError};
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
     accounts: AccountStore,
+    tokens: Tokens,
     clock: Clock,
+}
+
+/// Somebody with good credentials, and what they may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Holder {
+    principal: Principal,
+    workspace: Option<WorkspaceId>,
+    role: Option<Role>,
+    scopes: Vec<Scope>,
+    session: Option<SessionId>,
+    writes_per_minute: Option<u32>,
+}
+
+/// Why a token is worth nothing although we have signed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Void {
+    #[error("revoked")]
+    Revoked,
+    #[error("its session is over")]
+    SessionOver,
+    #[error("its holder is no member of the workspace")]
+    NoMember,
+    #[error("its key is revoked")]
+    NoKey,
+    #[error("its key has expired")]
+    KeyExpired,
 }
 
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let accounts = AccountStore::new(&boot.aws, boot.env.required("ACCOUNTS_TABLE")?);
-    Ok(App { accounts, clock: boot.clock })
+    Ok(App { accounts, tokens: Tokens::load(&boot)?, clock: boot.clock })
 }
 
 /// Finds out who is asking.
@@ -28,36 +59,165 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// route, because API Gateway keeps it for all routes.
 pub async fn handle(app: App, event: Value) -> Result<Value, Problem> {
     let credentials = event["identitySource"][0].as_str().and_then(bearer);
-    let record = match credentials.map(ApiKey::parse) {
-        Some(Ok(key)) => admitted(&app, &key).await?,
-        // Other credentials than keys have their place here.
-        Some(Err(_)) | None => None,
+    let holder = match credentials {
+        None => None,
+        Some(text) => match ApiKey::parse(text) {
+            Ok(key) => app.holder_of_key(&key).await?,
+            Err(_) => app.holder_of_token(text).await?,
+        },
     };
-    Ok(json!({ "isAuthorized": true, "context": context(record.as_ref()) }))
+    let context = match holder {
+        Some(holder) => holder.context(),
+        None => Map::from_iter([("auth".to_owned(), "invalid".into())]),
+    };
+    Ok(Map::from_iter([
+        ("isAuthorized".to_owned(), true.into()),
+        ("context".to_owned(), context.into()),
+    ])
+    .into())
 }
 
-/// The record of a key that opens something now.
-async fn admitted(app: &App, key: &ApiKey) -> Result<Option<KeyRecord>, Problem> {
-    let record = app.accounts.find_key(key.id()).await.map_err(to_problem)?;
-    Ok(record.filter(|record| match record.admits(key, app.clock.now()) {
-        Ok(()) => true,
-        Err(refusal) => {
-            tracing::info!(key.id = %key.id(), "refused the key `{}`: {refusal}", key.id());
-            false
+impl App {
+    async fn holder_of_key(&self, key: &ApiKey) -> Result<Option<Holder>, Problem> {
+        let (id, now) = (key.id(), self.clock.now());
+        let Some(record) = self.accounts.find_key(id).await.map_err(to_problem)? else {
+            return Ok(None);
+        };
+        if let Err(refusal) = record.admits(key, now) {
+            tracing::info!(key.id = %id, "refused the key `{id}`: {refusal}");
+            return Ok(None);
         }
-    }))
+        self.note_use(&record, now).await;
+        // Its own limit is what counts, whatever the workspace has.
+        let workspace = match record.writes_per_minute {
+            Some(_) => None,
+            None => self.accounts.find_workspace(record.workspace).await.map_err(to_problem)?,
+        };
+        Ok(Some(Holder::key(&record, record.scopes.clone(), workspace.as_ref())))
+    }
+
+    async fn holder_of_token(&self, text: &str) -> Result<Option<Holder>, Problem> {
+        let now = self.clock.now();
+        let token = match self.tokens.verify(text, now).await {
+            Ok(token) => token,
+            Err(VerifyError::Refused(refusal)) => {
+                tracing::info!("refused a token: {refusal}");
+                return Ok(None);
+            }
+            Err(VerifyError::Key(error)) => return Err(Problem::server(Kind::Unavailable, error)),
+        };
+        let claimed = Claimed {
+            token: token.id,
+            principal: token.principal,
+            session: token.session,
+            workspace: token.workspace,
+        };
+        let standing = self.accounts.standing(&claimed).await.map_err(to_problem)?;
+        match holder(&token, &standing, now) {
+            Ok(holder) => {
+                if let Some(key) = &standing.key {
+                    self.note_use(key, now).await;
+                }
+                Ok(Some(holder))
+            }
+            Err(void) => {
+                let (id, principal) = (token.id, token.principal);
+                tracing::info!(token.id = %id, "refused the token `{id}` of `{principal}`: {void}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Writes down that a key is used, at most once an hour. Nobody is turned away for it.
+    async fn note_use(&self, key: &KeyRecord, now: Timestamp) {
+        if key.use_is_news(now)
+            && let Err(error) = self.accounts.touch_key(key, now).await
+        {
+            tracing::warn!(error = %Chain(&error), "could not note the use of `{}`", key.id);
+        }
+    }
 }
 
-/// API Gateway passes on strings only.
-fn context(record: Option<&KeyRecord>) -> Value {
-    let Some(record) = record else { return json!({ "auth": "invalid" }) };
-    let scopes: Vec<&str> = record.scopes.iter().copied().map(Scope::as_str).collect();
-    json!({
-        "auth": "ok",
-        "workspace": record.workspace.to_string(),
-        "principal": record.id.to_string(),
-        "scopes": scopes.join(" "),
+/// What the holder of a token may do now: never more than the token says, and never more than what
+/// it was made for has still.
+fn holder(token: &AccessToken, standing: &Standing, now: Timestamp) -> Result<Holder, Void> {
+    if standing.is_revoked {
+        return Err(Void::Revoked);
+    }
+    match token.principal {
+        Principal::User(_) => holder_of_session(token, standing, now),
+        Principal::Key(_) => {
+            let key = standing.key.as_ref().ok_or(Void::NoKey)?;
+            match key.expires_at {
+                Some(end) if end <= now => return Err(Void::KeyExpired),
+                Some(_) | None => {}
+            }
+            if token.workspace != Some(key.workspace) {
+                return Err(Void::NoKey);
+            }
+            let scopes = Scope::granted(&token.scopes, &key.scopes);
+            Ok(Holder::key(key, scopes, standing.workspace.as_ref()))
+        }
+    }
+}
+
+fn holder_of_session(
+    token: &AccessToken,
+    standing: &Standing,
+    now: Timestamp,
+) -> Result<Holder, Void> {
+    let user = standing.user.as_ref().ok_or(Void::SessionOver)?;
+    // The moment of the sign-in is compared and not that of the token, which is whole seconds: of a
+    // password that is changed, nothing that was signed in with the old one is left.
+    let goes_on = |session: &&Session| {
+        session.is_alive(now)
+            && session.user == user.id
+            && user.tokens_valid_from <= session.created_at
+    };
+    let session = standing.session.as_ref().filter(goes_on).ok_or(Void::SessionOver)?;
+    let role = match token.workspace {
+        None => None,
+        Some(_) => Some(standing.member.as_ref().ok_or(Void::NoMember)?.role),
+    };
+    let own = role.map_or([Scope::Account].as_slice(), Role::scopes);
+    Ok(Holder {
+        principal: token.principal,
+        workspace: token.workspace,
+        role,
+        scopes: Scope::granted(&token.scopes, own),
+        session: Some(session.id),
+        writes_per_minute: standing.workspace.as_ref().and_then(|it| it.writes_per_minute),
     })
+}
+
+impl Holder {
+    fn key(record: &KeyRecord, scopes: Vec<Scope>, workspace: Option<&Workspace>) -> Self {
+        let of_workspace = workspace.and_then(|workspace| workspace.writes_per_minute);
+        Self {
+            principal: Principal::Key(record.id),
+            workspace: Some(record.workspace),
+            role: None,
+            scopes,
+            session: None,
+            writes_per_minute: record.writes_per_minute.or(of_workspace),
+        }
+    }
+
+    /// API Gateway passes on strings only.
+    fn context(self) -> Map<String, Value> {
+        let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
+        let fields = [
+            ("auth", Some("ok".to_owned())),
+            ("principal", Some(self.principal.to_string())),
+            ("scopes", Some(scopes.join(" "))),
+            ("workspace", self.workspace.map(|id| id.to_string())),
+            ("role", self.role.map(|role| role.to_string())),
+            ("session", self.session.map(|id| id.to_string())),
+            ("writes_per_minute", self.writes_per_minute.map(|limit| limit.to_string())),
+        ];
+        let there = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?.into()));
+        fields.into_iter().filter_map(there).collect()
+    }
 }
 
 /// The credentials of `Authorization: Bearer …`; the scheme's name has no case (RFC 9110, 11.1).

@@ -1,51 +1,79 @@
 //! The authorizer from its events, against the embedded accounts table.
 
-use domain::{KeyId, WorkspaceId};
+use domain::{
+    KeyId, Member, PasswordHash, TokenId, UserChange, UserId, WorkspaceChange, WorkspaceId,
+};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Function, Invocation};
+use serde_json::json;
+use store::Journal;
+use testkit::people::{self, API_KEY, GRACE, SESSION};
 use testkit::probe::{Fault, On, Service};
-use testkit::{Event, WORKSPACE, World, event, now};
+use testkit::{Event, OTHER_WORKSPACE, WORKSPACE, World, event, now};
 
 use super::*;
 
 struct Door {
     world: World,
     function: Function,
+    tokens: Tokens,
 }
 
 /// The key of the events.
 fn key() -> ApiKey {
-    let minimal = event("authorize/minimal");
-    let header = minimal.json()["identitySource"][0].as_str().unwrap();
-    ApiKey::parse(bearer(header).unwrap()).unwrap()
+    ApiKey::parse(API_KEY).unwrap()
 }
 
 fn record() -> KeyRecord {
-    KeyRecord {
-        id: key().id(),
-        hash: key().hash(),
-        workspace: WorkspaceId::parse(WORKSPACE).unwrap(),
-        name: "test".to_owned(),
-        scopes: vec![Scope::LinksRead, Scope::LinksWrite, Scope::StatsRead],
-        expires_at: None,
-        created_by: None,
-        writes_per_minute: None,
-        last_used_at: None,
-    }
+    people::key()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    now().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn workspace(text: &str) -> WorkspaceId {
+    WorkspaceId::parse(text).unwrap()
+}
+
+/// A token of Ada's session, for all that she may do.
+fn token() -> AccessToken {
+    let id = TokenId::new(now(), 7);
+    let session = Some(SessionId::parse(SESSION).unwrap());
+    let shop = Some(workspace(WORKSPACE));
+    AccessToken::new(id, people::ada().id.into(), shop, Scope::ALL.to_vec(), session, now())
+}
+
+/// A token that was made with the key of the events.
+fn token_of_key() -> AccessToken {
+    let principal = Principal::Key(key().id());
+    let scopes = vec![Scope::LinksRead, Scope::Admin];
+    AccessToken { principal, session: None, scopes, ..token() }
 }
 
 impl Door {
-    /// A world in which the events' key is known.
+    /// A world in which the events' key and people are known.
     async fn new() -> Self {
         Self::with(record()).await
     }
 
     async fn with(record: KeyRecord) -> Self {
-        let world = World::new().await;
+        let world = World::with_people().await;
         world.accounts().put_key(&record).await.unwrap();
         let boot = world.boot("authorize");
+        let tokens = Tokens::load(&boot).unwrap();
         let function = Function::authorizer(boot, load, handle).await.unwrap();
-        Self { world, function }
+        world.probe.take_calls();
+        Self { world, function, tokens }
+    }
+
+    async fn ask_with_token(&self, token: &AccessToken) -> Value {
+        self.ask_with(&format!("Bearer {}", self.tokens.sign(token).await.unwrap())).await
+    }
+
+    /// What went to DynamoDB since the last look.
+    fn calls(&self) -> Vec<String> {
+        self.world.probe.take_calls().into_iter().map(|call| call.operation).collect()
     }
 
     async fn ask(&self, event: &Event) -> Value {
@@ -88,8 +116,199 @@ async fn a_good_key_says_whose_it_is_and_what_it_may() {
     assert_eq!(door.ask(&event("authorize/minimal")).await, admitted());
     let calls = door.world.probe.take_calls();
     let reads: Vec<_> = calls.iter().map(|call| call.operation.as_str()).collect();
-    assert_eq!(reads, ["GetItem"]);
+    assert_eq!(reads, ["GetItem", "UpdateItem", "GetItem"], "the key, its use, the workspace");
     assert_eq!(calls[0].body["ConsistentRead"], true, "a revoked key must not be found");
+}
+
+#[tokio::test]
+async fn the_use_of_a_key_is_noted_once_an_hour_and_nobody_waits_for_it() {
+    let door = Door::new().await;
+    let last_used = async || door.world.accounts().find_key(key().id()).await.unwrap().unwrap();
+    door.ask(&event("authorize/minimal")).await;
+    assert_eq!(last_used().await.last_used_at, Some(now()));
+    door.calls();
+    door.world.clock.advance(SignedDuration::from_secs(3599));
+    door.ask(&event("authorize/minimal")).await;
+    door.ask_with_token(&token_of_key()).await;
+    assert_eq!(door.world.probe.count("UpdateItem"), 0);
+    door.world.clock.advance(SignedDuration::from_secs(1));
+    door.world.probe.inject(On::operation("UpdateItem"), Fault::Unreachable);
+    assert_eq!(door.ask(&event("authorize/minimal")).await, admitted());
+    door.world.probe.heal();
+    assert_eq!(last_used().await.last_used_at, Some(now()));
+    door.ask(&event("authorize/minimal")).await;
+    assert_eq!(last_used().await.last_used_at, Some(after(3600)));
+}
+
+#[tokio::test]
+async fn the_limit_of_a_key_counts_and_else_that_of_its_workspace() {
+    let door = Door::new().await;
+    let (shop, accounts) = (people::workspace(), door.world.accounts());
+    let change = WorkspaceChange { writes_per_minute: Some(Some(600)), ..Default::default() };
+    accounts.update_workspace(&shop, &shop.edited(change), &Journal::none()).await.unwrap();
+    let limit = async |token: Option<&AccessToken>| {
+        let answer = match token {
+            Some(token) => door.ask_with_token(token).await,
+            None => door.ask(&event("authorize/minimal")).await,
+        };
+        answer["context"]["writes_per_minute"].clone()
+    };
+    assert_eq!(limit(None).await, "600");
+    assert_eq!(limit(Some(&token())).await, "600");
+    assert_eq!(limit(Some(&token_of_key())).await, "600");
+    let own = KeyRecord { writes_per_minute: Some(5), last_used_at: Some(now()), ..record() };
+    accounts.put_key(&own).await.unwrap();
+    door.calls();
+    assert_eq!(limit(None).await, "5");
+    assert_eq!(door.calls(), ["GetItem"], "the workspace need not be read");
+    assert_eq!(limit(Some(&token_of_key())).await, "5");
+}
+
+#[tokio::test]
+async fn a_good_token_says_who_it_is_and_what_they_may_by_one_read() {
+    let door = Door::new().await;
+    let expected = json!({
+        "isAuthorized": true,
+        "context": {
+            "auth": "ok",
+            "workspace": WORKSPACE,
+            "principal": people::ADA,
+            "role": "owner",
+            "session": SESSION,
+            "scopes": "links:read links:write stats:read admin account",
+        },
+    });
+    assert_eq!(door.ask_with_token(&token()).await, expected);
+    let calls = door.world.probe.take_calls();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].operation, "BatchGetItem");
+    assert_eq!(calls[0].body["RequestItems"]["accounts"]["ConsistentRead"], true);
+    let sample = event("get-user/minimal");
+    let context = &sample.json()["requestContext"]["authorizer"]["lambda"];
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&expected["context"]), names(context), "events/get-user shows another one");
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_may_what_it_says_and_the_key_may() {
+    let door = Door::with(KeyRecord { scopes: vec![Scope::Admin], ..record() }).await;
+    let scopes = async |token| door.ask_with_token(&token).await["context"]["scopes"].clone();
+    assert_eq!(scopes(token_of_key()).await, "links:read admin");
+    let few = AccessToken { scopes: vec![Scope::LinksRead], ..token_of_key() };
+    assert_eq!(scopes(few.clone()).await, "links:read", "the key includes it");
+    door.world.accounts().put_key(&record()).await.unwrap();
+    assert_eq!(scopes(token_of_key()).await, "links:read", "the key is no admin any more");
+    let stolen = AccessToken { workspace: Some(workspace(OTHER_WORKSPACE)), ..token_of_key() };
+    assert_eq!(door.ask_with_token(&stolen).await, refused());
+    let ends = Some(after(10));
+    door.world.accounts().put_key(&KeyRecord { expires_at: ends, ..record() }).await.unwrap();
+    assert_eq!(door.ask_with_token(&few).await["context"]["auth"], "ok");
+    door.world.clock.advance(SignedDuration::from_secs(10));
+    assert_eq!(door.ask_with_token(&few).await, refused());
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_that_was_revoked_opens_nothing() {
+    let door = Door::new().await;
+    assert_eq!(door.ask_with_token(&token_of_key()).await["context"]["auth"], "ok");
+    let accounts = door.world.accounts();
+    accounts.delete_key(record().workspace, key().id(), &Journal::none()).await.unwrap();
+    assert_eq!(door.ask_with_token(&token_of_key()).await, refused());
+    assert_eq!(door.ask(&event("authorize/minimal")).await, refused());
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_opens_nothing_and_its_session_goes_on() {
+    let door = Door::new().await;
+    let accounts = door.world.accounts();
+    let (id, until) = (token().id, token().expires_at);
+    accounts.revoke_token(id, until, &Journal::none()).await.unwrap();
+    assert_eq!(door.ask_with_token(&token()).await, refused());
+    let another = AccessToken { id: TokenId::new(now(), 8), ..token() };
+    assert_eq!(door.ask_with_token(&another).await["context"]["auth"], "ok");
+}
+
+#[tokio::test]
+async fn a_session_takes_all_its_tokens_along() {
+    let door = Door::new().await;
+    let session = SessionId::parse(SESSION).unwrap();
+    let nobodys = SessionId::of(&domain::RefreshToken::new([9, 9, 9]));
+    let of_nobody = AccessToken { session: Some(nobodys), ..token() };
+    assert_eq!(door.ask_with_token(&of_nobody).await, refused());
+    let without = AccessToken { session: None, ..token() };
+    assert_eq!(door.ask_with_token(&without).await, refused(), "people have sessions");
+    let of_another = AccessToken { principal: UserId::parse(GRACE).unwrap().into(), ..token() };
+    assert_eq!(door.ask_with_token(&of_another).await, refused());
+    door.world.accounts().revoke_session(session, now(), &Journal::none()).await.unwrap();
+    assert_eq!(door.ask_with_token(&token()).await, refused());
+}
+
+#[tokio::test]
+async fn a_new_password_ends_what_was_signed_in_with_the_old_one_in_the_same_second() {
+    let door = Door::new().await;
+    let later = now().checked_add(SignedDuration::from_millis(1)).unwrap();
+    let ada = people::ada();
+    let password = Some(PasswordHash::stored("$argon2id$x"));
+    let edited = ada.edited(UserChange { password, ..Default::default() }, later);
+    assert_eq!(door.ask_with_token(&token()).await["context"]["auth"], "ok");
+    door.world.accounts().update_user(&ada, &edited, &Journal::none()).await.unwrap();
+    assert_eq!(door.ask_with_token(&token()).await, refused());
+}
+
+#[tokio::test]
+async fn a_role_that_was_taken_away_counts_at_once() {
+    let door = Door::new().await;
+    let accounts = door.world.accounts();
+    // Somebody else must own the workspace first.
+    let (shop, ada) = (workspace(WORKSPACE), people::ada());
+    let member = async |user| accounts.find_member(shop, user).await.unwrap().unwrap();
+    let grace: Member = member(UserId::parse(GRACE).unwrap()).await;
+    accounts.change_role(&grace, Role::Owner, &Journal::none()).await.unwrap();
+    let own = member(ada.id).await;
+    accounts.change_role(&own, Role::Viewer, &Journal::none()).await.unwrap();
+    let answer = door.ask_with_token(&token()).await;
+    assert_eq!(answer["context"]["role"], "viewer");
+    assert_eq!(answer["context"]["scopes"], "links:read stats:read account");
+    accounts.remove_member(&member(ada.id).await, &Journal::none()).await.unwrap();
+    assert_eq!(door.ask_with_token(&token()).await, refused());
+    // What is not of the workspace is left to them.
+    let nowhere = AccessToken { workspace: None, ..token() };
+    let context = door.ask_with_token(&nowhere).await["context"].clone();
+    assert_eq!(context["scopes"], "account");
+    assert!(context.get("workspace").is_none() && context.get("role").is_none(), "{context}");
+}
+
+#[tokio::test]
+async fn a_token_for_a_workspace_of_others_opens_nothing() {
+    let door = Door::new().await;
+    let other = AccessToken { workspace: Some(workspace(OTHER_WORKSPACE)), ..token() };
+    assert_eq!(door.ask_with_token(&other).await, refused());
+}
+
+#[tokio::test]
+async fn a_token_opens_nothing_from_its_end_on_and_nothing_is_read_for_it() {
+    let door = Door::new().await;
+    door.world.clock.advance(SignedDuration::from_secs(900));
+    assert_eq!(door.ask_with_token(&token()).await["context"]["auth"], "ok", "clocks differ");
+    door.world.clock.advance(SignedDuration::from_secs(60));
+    door.calls();
+    assert_eq!(door.ask_with_token(&token()).await, refused());
+    assert!(door.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_of_another_service_opens_nothing() {
+    let door = Door::new().await;
+    let boot = door.world.boot_with("x", &[("ORIGINS", "https://other.example.com")]);
+    let text = Tokens::load(&boot).unwrap().sign(&token()).await.unwrap();
+    assert_eq!(door.ask_with(&format!("Bearer {text}")).await, refused());
+    let signed = door.tokens.sign(&token()).await.unwrap();
+    let (content, signature) = signed.rsplit_once('.').unwrap();
+    let tampered: String = format!("{content}.{}", signature.chars().rev().collect::<String>());
+    assert_eq!(door.ask_with(&format!("Bearer {tampered}")).await, refused());
+    let ours = door.ask_with(&format!("bearer {signed}")).await;
+    assert_eq!(ours["context"]["auth"], "ok");
+    assert_eq!(door.calls(), ["BatchGetItem"], "nothing is read for the others");
 }
 
 #[tokio::test]
@@ -203,6 +422,10 @@ async fn without_dynamodb_nobody_gets_in_and_nobody_is_told_why() {
     let door = Door::new().await;
     door.world.probe.inject(On::service(Service::DynamoDb), Fault::Unreachable);
     let payload = event("authorize/minimal").json().to_string().into_bytes();
+    let error = door.function.invoke(Invocation::new(payload, "r")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the authorizer could not decide");
+    let token = format!("Bearer {}", door.tokens.sign(&token()).await.unwrap());
+    let payload = with(&token).json().to_string().into_bytes();
     let error = door.function.invoke(Invocation::new(payload, "r")).await.unwrap_err();
     assert_eq!(error.to_string(), "the authorizer could not decide");
     // Who has no key at all is told so even then.

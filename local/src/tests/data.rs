@@ -10,6 +10,7 @@ fn running(url: &str) -> Running {
     let ready = Ready {
         url: url.to_owned(),
         api_key: "sp_x".to_owned(),
+        owner: None,
         aws_endpoint: "http://127.0.0.1:1".to_owned(),
         data_dir: None,
     };

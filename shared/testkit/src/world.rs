@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Metrics, Random};
 use serde_json::{Value, json};
 use store::{AccountStore, Journal, LedgerStore, LinkStore, Tables};
+use tempfile::NamedTempFile;
 
 use crate::answer::Answer;
 use crate::event::Event;
@@ -43,6 +44,8 @@ pub struct World {
     /// What all functions have counted.
     pub metrics: Metrics,
     queue_url: String,
+    /// The setting `TOKEN_KEYS`, and the file that it names.
+    token_keys: (String, NamedTempFile),
 }
 
 /// The moment of the events.
@@ -88,6 +91,21 @@ fn bytes(slug: &str) -> [u8; 16] {
     bytes
 }
 
+/// The key that tokens of this world are signed with: that of RFC 7515, A.3, which everybody knows.
+const TOKEN_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
+H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
+7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
+-----END PRIVATE KEY-----
+";
+
+/// A file with [`TOKEN_KEY`] that only its owner may read, and the setting that names it.
+fn token_keys() -> (String, NamedTempFile) {
+    let file = NamedTempFile::new().expect("there is room for a file");
+    std::fs::write(file.path(), TOKEN_KEY).expect("the file is written");
+    (format!("file:{}", file.path().display()), file)
+}
+
 impl World {
     /// A new, empty world.
     pub async fn new() -> Self {
@@ -102,7 +120,8 @@ impl World {
         let (probe, aws) = Probe::between(&aside);
         let queue_url = queue.queue_url.expect("a queue has a URL");
         let (clock, metrics) = (Clock::fixed(now()), Metrics::in_memory());
-        Self { embedded, aws, probe, clock, metrics, queue_url }
+        let token_keys = token_keys();
+        Self { embedded, aws, probe, clock, metrics, queue_url, token_keys }
     }
 
     /// A world with the link that the events name.
@@ -141,7 +160,7 @@ impl World {
     }
 
     /// The settings of a function, where its environment names everything there is.
-    pub(crate) fn settings(&self) -> [(&'static str, &str); 6] {
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 7] {
         [
             ("LINKS_TABLE", LINKS),
             ("CLICKS_TABLE", CLICKS),
@@ -149,6 +168,7 @@ impl World {
             ("CLICKS_QUEUE_URL", &self.queue_url),
             ("RAW_BUCKET", BUCKET),
             ("ORIGINS", "https://go.example.com"),
+            ("TOKEN_KEYS", &self.token_keys.0),
         ]
     }
 

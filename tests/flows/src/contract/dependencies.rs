@@ -140,9 +140,12 @@ fn a_function_has_the_sdks_of_its_permissions_and_no_others() {
     for name in folders("functions") {
         let actions = row(&name, "IAM actions");
         let all = graph.all(&name);
-        for (service, sdk) in
-            [("dynamodb:", "aws-sdk-dynamodb"), ("sqs:", "aws-sdk-sqs"), ("s3:", "aws-sdk-s3")]
-        {
+        for (service, sdk) in [
+            ("dynamodb:", "aws-sdk-dynamodb"),
+            ("sqs:", "aws-sdk-sqs"),
+            ("s3:", "aws-sdk-s3"),
+            ("kms:", "aws-sdk-kms"),
+        ] {
             match (actions.contains(service), all.contains(sdk)) {
                 (true, false) => faults.push(format!(
                     "functions/{name}/README.md: it has permissions of `{service}` but not the SDK"
