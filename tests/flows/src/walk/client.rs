@@ -66,10 +66,14 @@ fn parse(text: &str) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": "));
+    let (cookies, headers): (Vec<_>, Vec<_>) = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .partition(|(name, _)| name == "set-cookie");
     Answer {
         status: status.expect("an answer has a status"),
-        headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+        headers: headers.into_iter().collect(),
+        cookies: cookies.into_iter().map(|(_, value)| value).collect(),
         text: body.to_owned(),
     }
 }
