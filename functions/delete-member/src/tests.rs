@@ -29,7 +29,7 @@ async fn make(world: &World, user: &str, role: Role) {
 #[tokio::test]
 async fn a_removed_member_is_in_neither_list() {
     let (world, function) = start().await;
-    let answer = event("delete-member/minimal").send(&function).await;
+    let answer = event("delete-member/remove").send(&function).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     let operations = world.probe.take_operations();
     assert_eq!(operations, ["UpdateItem", "GetItem", "TransactWriteItems"]);
@@ -40,14 +40,14 @@ async fn a_removed_member_is_in_neither_list() {
     assert!(accounts.all_workspaces_of(UserId::parse(GRACE).unwrap()).await.unwrap().is_empty());
     let log = world.audit_log(WORKSPACE).await;
     assert_eq!(log, [format!("member.removed {ADA} {GRACE} role=member")]);
-    event("delete-member/minimal").send(&function).await.assert_problem(Kind::NotFound);
+    event("delete-member/remove").send(&function).await.assert_problem(Kind::NotFound);
 }
 
 #[tokio::test]
 async fn everybody_may_leave() {
     let (world, function) = start().await;
     make(&world, GRACE, Role::Viewer).await;
-    assert_eq!(event("delete-member/leave").send(&function).await.status, 204);
+    assert_eq!(event("delete-member/minimal").send(&function).await.status, 204);
     assert_eq!(member(&world, GRACE).await, None);
     let log = world.audit_log(WORKSPACE).await;
     assert_eq!(log, [format!("member.removed {GRACE} {GRACE} role=viewer")]);
@@ -69,7 +69,7 @@ async fn of_two_owners_who_leave_at_once_one_stays() {
     let (world, function) = start().await;
     make(&world, GRACE, Role::Owner).await;
     world.probe.inject(On::operation("TransactWriteItems").times(2), Fault::meet(2));
-    let (ada, grace) = (event("delete-member/last-owner"), event("delete-member/leave"));
+    let (ada, grace) = (event("delete-member/last-owner"), event("delete-member/minimal"));
     let (a, b) = tokio::join!(ada.send(&function), grace.send(&function));
     let mut statuses = [a.status, b.status];
     statuses.sort_unstable();
@@ -89,7 +89,7 @@ async fn others_are_removed_by_who_manages_them_only() {
     }
     assert!(member(&world, ADA).await.is_some());
     // A token that carries less than its holder's role is good for less.
-    let narrow = event("delete-member/minimal").of_scopes("account");
+    let narrow = event("delete-member/remove").of_scopes("account");
     narrow.send(&function).await.assert_problem(Kind::Forbidden);
     assert!(member(&world, GRACE).await.is_some());
 }
@@ -115,7 +115,7 @@ async fn who_is_no_member_is_not_found_nor_is_another_workspace() {
         let answer = event(&format!("delete-member/{name}")).send(&function).await;
         answer.assert_problem(Kind::NotFound);
     }
-    let no_id = event("delete-member/minimal").path("user_id", "grace");
+    let no_id = event("delete-member/remove").path("user_id", "grace");
     no_id.send(&function).await.assert_problem(Kind::NotFound);
 }
 
@@ -123,7 +123,7 @@ async fn who_is_no_member_is_not_found_nor_is_another_workspace() {
 async fn a_write_whose_answer_is_lost_is_still_a_204() {
     let (world, function) = start().await;
     world.probe.inject(On::operation("TransactWriteItems").once(), Fault::LostAnswer);
-    assert_eq!(event("delete-member/minimal").send(&function).await.status, 204);
+    assert_eq!(event("delete-member/remove").send(&function).await.status, 204);
     assert_eq!(world.audit_log(WORKSPACE).await.len(), 1);
 }
 
@@ -132,7 +132,7 @@ async fn whoever_always_loses_is_told_so() {
     let (world, function) = start().await;
     let lost = Fault::cancel("ConditionalCheckFailed", |item| item.sk.contains(GRACE));
     world.probe.inject(On::operation("TransactWriteItems"), lost);
-    event("delete-member/minimal").send(&function).await.assert_problem(Kind::Conflict);
+    event("delete-member/remove").send(&function).await.assert_problem(Kind::Conflict);
     assert_eq!(world.probe.count("TransactWriteItems"), TRIES);
 }
 
@@ -146,7 +146,7 @@ async fn nothing_is_read_without_credentials() {
 #[tokio::test]
 async fn without_dynamodb_the_caller_is_told_to_come_back() {
     let (world, function) = start().await;
-    let event = event("delete-member/minimal");
+    let event = event("delete-member/remove");
     let operations = ["GetItem", "TransactWriteItems"];
     world.assert_unavailable_without(&operations, &event, &function).await;
 }
