@@ -48,22 +48,35 @@ fn is_name(text: &str) -> bool {
     4 < text.len() && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
-/// The names in a function's source, and those that are read for it: by `serve_http_then`, and by
-/// the guards.
+/// What shared crates read for a function that calls this.
+const READERS: [(&str, &[&str]); 6] = [
+    ("lambda::serve_http_then", &["CLICK_SEND"]),
+    (" Guard::load(", &["ACCOUNTS_TABLE", "WRITES_PER_MINUTE"]),
+    (" PublicGuard::load(", &["ACCOUNTS_TABLE", "SIGN_IN_PER_MINUTE"]),
+    (" Viewers::load(", &["ORIGIN_SECRET"]),
+    (" Tokens::load(", &["ORIGINS", "TOKEN_KEYS"]),
+    (
+        // The company's identity provider.
+        " Settings::load(",
+        &[
+            "OIDC_CLIENT_ID",
+            "OIDC_CLIENT_SECRET",
+            "OIDC_ISSUER",
+            "OIDC_MEMBERS",
+            "ORIGINS",
+            "SIGN_IN_REDIRECTS",
+        ],
+    ),
+];
+
+/// The names in a function's source, and those that are read for it.
 fn in_source(function: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for source in product_sources(&format!("functions/{function}/src")) {
         let text = read(&source);
         names.extend(text.split('"').filter(|piece| is_name(piece)).map(str::to_owned));
-        if text.contains("lambda::serve_http_then") {
-            names.insert("CLICK_SEND".to_owned());
-        }
-        for (guard, limit) in
-            [(" Guard::load", "WRITES_PER_MINUTE"), (" PublicGuard::load", "SIGN_IN_PER_MINUTE")]
-        {
-            if text.contains(guard) {
-                names.extend(["ACCOUNTS_TABLE", limit].map(str::to_owned));
-            }
+        for (_, read) in READERS.iter().filter(|(call, _)| text.contains(call)) {
+            names.extend(read.iter().map(|name| (*name).to_owned()));
         }
     }
     // The name of the crate, for `env!`.
@@ -86,8 +99,14 @@ async fn load(
     function: &'static str,
     names: &BTreeSet<String>,
 ) -> Result<(), String> {
+    let world = world.boot(function);
     let settings = in_example().into_iter().filter(|(name, _)| names.contains(*name));
-    let boot = lambda::Boot { env: Env::fixed(settings), ..world.boot(function) };
+    let settings = settings.map(|(name, value)| match name {
+        // The key must be there, and nobody keeps one in a repository.
+        "TOKEN_KEYS" => (name, world.env.optional(name).unwrap_or_default()),
+        _ => (name, value),
+    });
+    let boot = lambda::Boot { env: Env::fixed(settings), ..world.clone() };
     functions::load(boot).await.map(drop)
 }
 
