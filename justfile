@@ -49,3 +49,7 @@ smoke:
 # Run schemathesis against every operation
 fuzz *flags:
     scripts/fuzz {{ flags }}
+
+# Sign people in with a certified identity provider
+sign-in:
+    scripts/sign-in
