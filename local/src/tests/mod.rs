@@ -5,6 +5,7 @@ mod data;
 mod demo;
 mod events;
 mod gateway;
+mod keys;
 mod platform;
 mod routes;
 mod sources;

@@ -9,21 +9,30 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::support::until;
+use crate::keys::TokenKeys;
 use crate::settings::{CLICKS_QUEUE, retention};
 use crate::stores::Access;
 use crate::verify::{Verdict, verify};
-use crate::{Data, Options, Platform};
+use crate::{Data, Options, Owner, Platform};
 
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
 /// Asks a platform, with its key, and answers status and body.
 async fn ask(platform: &Platform, line: &str, body: &str) -> (u16, String) {
+    ask_with(platform, &platform.ready().api_key, line, body).await
+}
+
+async fn ask_with(platform: &Platform, token: &str, line: &str, body: &str) -> (u16, String) {
+    let headers = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
+    send(platform, line, &headers, body).await
+}
+
+async fn send(platform: &Platform, line: &str, headers: &str, body: &str) -> (u16, String) {
     let host = platform.ready().url.strip_prefix("http://").unwrap();
-    let (key, length) = (&platform.ready().api_key, body.len());
+    let length = body.len();
     let request = format!(
-        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\
-         user-agent: {BROWSER}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         \r\n{body}"
+        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nuser-agent: {BROWSER}\r\n\
+         {headers}content-length: {length}\r\n\r\n{body}"
     );
     let mut socket = TcpStream::connect(host).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -31,6 +40,20 @@ async fn ask(platform: &Platform, line: &str, body: &str) -> (u16, String) {
     socket.read_to_string(&mut answer).await.unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+/// Signs somebody in: status and tokens.
+async fn sign_in(platform: &Platform, Owner { email, password }: &Owner) -> (u16, Value) {
+    let form =
+        format!("grant_type=password&client_id=signpost&username={email}&password={password}");
+    let headers = "content-type: application/x-www-form-urlencoded\r\n";
+    let (status, body) = send(platform, "POST /oauth/token", headers, &form).await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+/// What a token opens: the answer of the person's own page.
+async fn me(platform: &Platform, token: &str) -> (u16, String) {
+    ask_with(platform, token, "GET /api/v1/users/me", "").await
 }
 
 async fn create(platform: &Platform, slug: &str) -> Value {
@@ -135,6 +158,69 @@ async fn an_api_key_outlives_the_stores_and_the_stores_outlive_it() {
     std::fs::write(folder.path().join("api-key"), "nonsense").unwrap();
     let error = Platform::start(Options::new(in_folder(folder.path()))).await.unwrap_err();
     assert!(error.to_string().contains("`api-key`"), "{error:#}");
+}
+
+#[tokio::test]
+async fn the_first_person_signs_in_with_the_password_that_is_shown_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let owner = platform.ready().owner.clone().unwrap();
+    assert_eq!(owner.email, "owner@example.com");
+    let kept = std::fs::read_to_string(folder.path().join("owner-password")).unwrap();
+    assert_eq!(kept.trim(), owner.password);
+    let (status, tokens) = sign_in(&platform, &owner).await;
+    assert_eq!(status, 200, "{tokens}");
+    let (status, body) = me(&platform, tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!(status, 200, "{body}");
+    let me: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(me["workspaces"][0]["role"], "owner", "{me}");
+    // The workspace is the API key's.
+    let link = create(&platform, "spring").await;
+    let path = format!("GET /api/v1/links/{}", link["id"].as_str().unwrap());
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(ask_with(&platform, token, &path, "").await.0, 200);
+    platform.stop().await;
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_eq!(platform.ready().owner, None);
+    assert_eq!(sign_in(&platform, &owner).await.0, 200);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_of_the_key_before_the_rotation_work_and_those_of_a_dropped_one_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let owner = platform.ready().owner.clone().unwrap();
+    let token = async |platform: &Platform| {
+        sign_in(platform, &owner).await.1["access_token"].as_str().unwrap().to_owned()
+    };
+    let kids = async |platform: &Platform| {
+        let (_, body) = ask(platform, "GET /.well-known/jwks.json", "").await;
+        serde_json::from_str::<Value>(&body).unwrap()["keys"].as_array().unwrap().len()
+    };
+    let old = token(&platform).await;
+    assert_eq!(kids(&platform).await, 1);
+    let keys = TokenKeys::of(folder.path()).unwrap();
+    let rotate = |hours| {
+        let hours = jiff::SignedDuration::from_hours(hours);
+        keys.rotate(Clock::system().now().checked_add(hours).unwrap()).unwrap();
+    };
+    rotate(0);
+    assert_eq!(me(&platform, &old).await.0, 200, "a server goes on with what it has read");
+    platform.stop().await;
+
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_eq!((kids(&platform).await, me(&platform, &old).await.0), (2, 200));
+    let new = token(&platform).await;
+    assert_eq!(me(&platform, &new).await.0, 200);
+    platform.stop().await;
+
+    rotate(2);
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_eq!(kids(&platform).await, 2);
+    assert_eq!(me(&platform, &old).await.0, 401, "its key is dropped");
+    assert_eq!(me(&platform, &new).await.0, 200);
+    platform.stop().await;
 }
 
 #[tokio::test]
