@@ -50,5 +50,7 @@ fn metadata(issuer: &str) -> Value {
             ["none", "client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "code_challenge_methods_supported": ["S256"],
+        // RFC 9207: the answers of `start-sign-in` say whose they are.
+        "authorization_response_iss_parameter_supported": true,
     })
 }

@@ -19,14 +19,14 @@ impl App {
         if let Some(opened) = found.opened {
             return Err(self.used_twice(opened).await?);
         }
-        let grant = found.grant;
-        if grant.expires_at <= self.clock.now() || !grant.admits(redirect_uri, &verifier) {
+        let (grant, now) = (found.grant, self.clock.now());
+        if grant.expires_at <= now || !grant.admits(redirect_uri, &verifier) {
             return Err(worthless());
         }
         let user = self.accounts.find_user(grant.user).await.map_err(api::unread_account)?;
         let user = user.ok_or_else(worthless)?;
         let wish = Wish { scopes: grant.request.scopes, workspace: grant.request.workspace };
-        match self.begin(&user, wish, By::Code(&code)).await? {
+        match self.begin(&user, wish, By::Code(&code), now).await? {
             Ok(response) => Ok(response),
             Err(_) => {
                 // Another request was faster by a moment.

@@ -30,13 +30,16 @@ pub(crate) enum By<'a> {
 
 impl App {
     /// Begins a session, and gives its first tokens. The code is used up by it, if there is one.
+    ///
+    /// `now` is from before the person was read, so that whatever ends their sign-ins from then on,
+    /// such as a new password, ends this one too.
     pub(crate) async fn begin(
         &self,
         user: &User,
         wish: Wish,
         by: By<'_>,
+        now: Timestamp,
     ) -> Result<Result<Response<Body>, CodeUsed>, Refused> {
-        let now = self.clock.now();
         let place = match wish.workspace {
             Some(asked) => {
                 let member = self.accounts.find_member(asked, user.id).await;

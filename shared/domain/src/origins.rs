@@ -65,11 +65,6 @@ impl Origins {
         &self.default.domain
     }
 
-    /// The first origin, such as `https://go.example.com`: the service's address in tokens.
-    pub fn default_url(&self) -> String {
-        format!("{}://{}", self.default.scheme, self.default.domain)
-    }
-
     /// The domain of this name, if it is one of ours.
     pub fn find(&self, name: &str) -> Option<&Domain> {
         self.all().map(|origin| &origin.domain).find(|own| own.0.eq_ignore_ascii_case(name))
@@ -151,7 +146,6 @@ mod tests {
         assert_eq!(origins.of_host(Some("GO.example.com")).as_str(), "go.example.com");
         assert_eq!(origins.of_host(Some("abc.execute-api.aws")).as_str(), "go.example.com");
         assert_eq!(origins.of_host(None).as_str(), "go.example.com");
-        assert_eq!(origins.default_url(), "https://go.example.com");
         assert_eq!(origins.default_origin(), "https://go.example.com");
         let slug = Slug::parse("a").unwrap();
         let local = origins.find("127.0.0.1:8000").unwrap();

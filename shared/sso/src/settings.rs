@@ -46,7 +46,7 @@ impl Settings {
             why: why.to_owned(),
         })?;
         let origins = env.required_as("ORIGINS", Origins::parse)?;
-        let origin = origins.default_url();
+        let origin = origins.default_origin();
         let redirects = env.optional("SIGN_IN_REDIRECTS").unwrap_or_default();
         let redirects = RedirectRules::parse(origins.clone(), &redirects).map_err(|error| {
             let why = error.to_string();
