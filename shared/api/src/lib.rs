@@ -17,8 +17,8 @@ pub use account::{
 };
 
 pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unread, unreadable};
-pub use keys::KeyView;
 pub use input::{NewLink, link_change};
+pub use keys::KeyView;
 pub use output::{LinkView, etag, respond};
 pub use page::{located, respond_page};
 pub use people::{

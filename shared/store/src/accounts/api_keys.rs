@@ -151,9 +151,15 @@ impl AccountStore {
     /// Writes a key over whatever is there: for the one that a platform makes at its start, and for
     /// tests.
     pub async fn put_key(&self, key: &KeyRecord) -> Result<(), Unavailable> {
-        let doing = format!("writing the key `{}`", key.id);
-        self.put(key_row(key), doing.as_str()).await?;
-        self.put(place_row(key), doing).await
+        let changes = vec![Change::Put(key_row(key), None), Change::Put(place_row(key), None)];
+        let doing = || format!("writing the key `{}`", key.id);
+        match self.commit(changes, &Journal::none()).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                Err(Unavailable::new(doing(), "there are no conditions"))
+            }
+            Err(CommitError::Unavailable(source)) => Err(Unavailable::new(doing(), source)),
+        }
     }
 }
 
