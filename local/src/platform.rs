@@ -194,7 +194,9 @@ impl Platform {
             }
         }
         if let Some(data) = &data {
-            data.remember_running(&Running { ready: ready.clone(), origins: origins.clone() })?;
+            // Other commands need no password, and it has a file of its own.
+            let ready = Ready { owner: None, ..ready.clone() };
+            data.remember_running(&Running { ready, origins: origins.clone() })?;
         }
         Ok(Self { ready, origins, sources, stop: sender, running, stores, data })
     }

@@ -168,6 +168,8 @@ async fn the_first_person_signs_in_with_the_password_that_is_shown_once() {
     assert_eq!(owner.email, "owner@example.com");
     let kept = std::fs::read_to_string(folder.path().join("owner-password")).unwrap();
     assert_eq!(kept.trim(), owner.password);
+    let running = std::fs::read_to_string(folder.path().join("running.json")).unwrap();
+    assert!(!running.contains(&owner.password), "one file is enough");
     let (status, tokens) = sign_in(&platform, &owner).await;
     assert_eq!(status, 200, "{tokens}");
     let (status, body) = me(&platform, tokens["access_token"].as_str().unwrap()).await;

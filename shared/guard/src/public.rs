@@ -1,7 +1,7 @@
 //! The same where nobody has credentials yet: signing up and signing in.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use domain::{Action, AuditEvent, Principal, RateLimit, WorkspaceId};
 use lambda::{Body, Boot, EnvError, Problem, Request, Response};
@@ -87,14 +87,7 @@ impl PublicGuard {
 /// The name of an address's bucket: a hash, for addresses are not stored. Of IPv6 it is the network
 /// that a household gets, whose addresses its holder can choose among.
 fn bucket(address: IpAddr) -> String {
-    let network = match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
-        }
-    };
-    let hash = Sha256::digest(format!("signpost bucket of {network}"));
+    let hash = Sha256::digest(format!("signpost bucket of {}", domain::network(address)));
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
