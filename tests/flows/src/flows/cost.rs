@@ -58,6 +58,28 @@ async fn a_redirect_with_a_limit_spends_it_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_write_costs_a_token_and_one_transaction() {
+    let service = Service::start().await;
+    let body = json!({ "url": "https://example.com/", "slug": "a" });
+    let create = testkit::event("create-link/minimal").body(&body);
+    let created = cost(&service, service.send("create-link", create)).await;
+    assert_eq!(created.calls, ["UpdateItem", "TransactWriteItems"]);
+    // The token; link, slug and entry of the audit log, each below 1 KB, twice for all or none; and
+    // the index of slugs.
+    let plain = 1.0 + 2.0 * 3.0 + 1.0;
+    assert_eq!(created.units, plain);
+    let body = json!({ "url": "https://example.com/", "slug": "b" });
+    let create = testkit::event("create-link/minimal").body(&body);
+    let keyed = create.header("idempotency-key", "8e03978e-40d5");
+    let created = cost(&service, service.send("create-link", keyed.clone())).await;
+    assert_eq!(created.calls, ["UpdateItem", "GetItem", "TransactWriteItems"]);
+    // The look for an answer, and the answer, below 1 KB too.
+    assert_eq!(created.units, plain + 1.0 + 2.0);
+    let again = cost(&service, service.send("create-link", keyed)).await;
+    assert_eq!((again.calls.len(), again.units), (2, 1.0 + 1.0));
+}
+
+#[tokio::test]
 async fn requests_cost_the_same_with_a_hundred_links_as_with_two_thousand() {
     let service = Service::start().await;
     let mut ids = Vec::new();

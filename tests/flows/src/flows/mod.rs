@@ -1,5 +1,6 @@
 //! What people and programs do with the service, from the first request to the last count.
 
+mod audit;
 mod cost;
 mod credentials;
 mod domains;
