@@ -17,7 +17,7 @@ pub(crate) const RAW_BUCKET: &str = "raw-clicks";
 pub(crate) const CLICKS_QUEUE: &str = "clicks";
 
 /// What the operator may set in the environment of this process, as in the cloud.
-const PASSED_THROUGH: [&str; 13] = [
+const PASSED_THROUGH: [&str; 14] = [
     "BLOCKED_HOSTS",
     "CACHE_TTL_SECONDS",
     "CLICK_RETENTION_DAYS",
@@ -25,6 +25,7 @@ const PASSED_THROUGH: [&str; 13] = [
     "OIDC_CLIENT_SECRET",
     "OIDC_ISSUER",
     "OIDC_MEMBERS",
+    "OIDC_TRUST_EMAIL",
     "ORIGIN_SECRET",
     "SIGNUP",
     "SIGN_IN_PER_MINUTE",

@@ -248,7 +248,7 @@ impl Provider {
                 },
             };
             let id = OutsideIdentity::new(&self.0.settings.issuer, claims.subject());
-            Ok(told.identity(id))
+            Ok(told.identity(id, self.0.settings.trusts_email))
         })
         .await
     }
@@ -471,8 +471,10 @@ impl Told {
         Self { name, ..of_address }
     }
 
-    fn identity(&self, id: OutsideIdentity) -> Identity {
-        let email = self.email.as_ref().filter(|_| self.email_verified == Some(true));
+    /// Whom this is about. Where the provider is `trusted`, an address counts of which it says
+    /// nothing; of which it says that it is not verified, never.
+    fn identity(&self, id: OutsideIdentity, trusted: bool) -> Identity {
+        let email = self.email.as_ref().filter(|_| self.email_verified.unwrap_or(trusted));
         Identity {
             id,
             verified_email: email.and_then(|email| Email::parse(email).ok()),

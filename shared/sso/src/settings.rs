@@ -34,6 +34,9 @@ pub struct Settings {
     pub redirects: RedirectRules,
     /// Who becomes a member of what: `OIDC_MEMBERS`.
     pub joins: JoinRules,
+    /// Whether an address counts of which the provider does not say that it was verified:
+    /// `OIDC_TRUST_EMAIL`. Right where the company itself gives out the addresses.
+    pub trusts_email: bool,
 }
 
 impl Settings {
@@ -66,6 +69,7 @@ impl Settings {
             origins,
             redirects,
             joins,
+            trusts_email: env.parsed("OIDC_TRUST_EMAIL", false)?,
         }))
     }
 }
@@ -143,6 +147,7 @@ mod tests {
             ("OIDC_ISSUER", "data:,x"),
             ("OIDC_CLIENT_ID", ""),
             ("OIDC_MEMBERS", "example.com=wrk_1:member"),
+            ("OIDC_TRUST_EMAIL", "yes"),
             ("SIGN_IN_REDIRECTS", "http://tools.example.com/cb"),
             ("ORIGINS", "go.example.com"),
         ] {

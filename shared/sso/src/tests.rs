@@ -193,6 +193,16 @@ async fn an_address_counts_if_it_was_verified() {
 }
 
 #[tokio::test]
+async fn a_trusted_provider_need_not_say_that_it_verified_an_address() {
+    for (verified, counts) in [(json!(true), true), (json!(null), true), (json!(false), false)] {
+        let test = Test::with(&[("OIDC_TRUST_EMAIL", "true")]).await;
+        test.outside.lie(|all| *all = claims(json!({ "email_verified": verified })));
+        let identity = test.sign_in().await.unwrap();
+        assert_eq!(identity.verified_email.is_some(), counts, "{verified}");
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_keeps_what_it_knows_is_asked_for_it() {
     let silent = json!({ "email": null, "email_verified": null, "name": null });
     let person = json!({ "email": "Ada@Example.com", "email_verified": true, "name": " Ada " });

@@ -63,6 +63,7 @@ const READERS: [(&str, &[&str]); 6] = [
             "OIDC_CLIENT_SECRET",
             "OIDC_ISSUER",
             "OIDC_MEMBERS",
+            "OIDC_TRUST_EMAIL",
             "ORIGINS",
             "SIGN_IN_REDIRECTS",
         ],
