@@ -1,6 +1,6 @@
 // Signing in, as a browser and a tool see it: the real product, a certified provider, real HTTP.
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createPublicKey, randomBytes, verify } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -24,6 +24,12 @@ let workspace;
 let squatter;
 // What must stand in no log.
 const secrets = [];
+
+async function json(address) {
+  const answer = await fetch(address);
+  assert.equal(answer.status, 200, address);
+  return answer.json();
+}
 
 function verifier() {
   return randomBytes(32).toString("base64url");
@@ -194,6 +200,24 @@ describe("signing in", () => {
     const body = JSON.stringify({ url: "https://www.example.org/spring" });
     const made = await signpost.api(product.url, answer.access_token, "/links", { ...link, body });
     assert.equal(made.status, 201, JSON.stringify(made.body));
+  });
+
+  test("anybody can verify a token by the published keys", async () => {
+    const answer = await tokens("ada");
+    const [header, claims, signature] = answer.access_token.split(".");
+    const read = (part) => JSON.parse(Buffer.from(part, "base64url"));
+    const metadata = await json(`${product.url}/.well-known/openid-configuration`);
+    const { keys } = await json(metadata.jwks_uri);
+    const jwk = keys.find((key) => key.kid === read(header).kid);
+    // RFC 7638: the thumbprint is over these members, in this order.
+    const { crv, kty, x, y } = jwk;
+    const thumbprint = createHash("sha256").update(JSON.stringify({ crv, kty, x, y }));
+    assert.equal(jwk.kid, thumbprint.digest("base64url"));
+    const key = { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" };
+    const proof = Buffer.from(signature, "base64url");
+    assert.ok(verify("sha256", Buffer.from(`${header}.${claims}`), key, proof));
+    assert.equal(read(claims).iss, metadata.issuer);
+    assert.equal(read(claims).sub, ada.id);
   });
 
   test("the second time they are the same person, and may ask for less", async () => {
