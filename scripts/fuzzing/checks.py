@@ -6,6 +6,7 @@ refusal these checks ask that it names its place, and that the place is one wher
 field that is refused for no good reason is found so, and a schema that says too little, too.
 """
 
+import itertools
 import re
 
 import schemathesis
@@ -58,6 +59,21 @@ def operation_id(case):
 
 def is_well_formed(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+NUMBERS = itertools.count()
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """A walk from one operation to the next makes what it goes on with.
+
+    With an `Idempotency-Key` that was used before, it would get the first answer once more, of
+    something that an earlier walk may have deleted. The other phases do send keys again.
+    """
+    is_walk = case.meta is not None and case.meta.phase.name == "stateful"
+    if is_walk and is_well_formed(case) and case.headers and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = f"walk-{next(NUMBERS)}"
 
 
 @schemathesis.check

@@ -36,7 +36,10 @@ impl Routes {
     /// The other methods of a path, as `Allow` lists them. `None` if nothing is there, or if the
     /// method is one of them and the gateway has its own reasons to find no route.
     pub(crate) fn others(&self, method: &Method, path: &str) -> Option<String> {
-        let fits = self.0.iter().filter(|(template, _)| is_of(template, path));
+        let fits = || self.0.iter().filter(|(template, _)| is_of(template, path));
+        // What has a path of its own is not one of those that a template stands for.
+        let least = fits().map(|(template, _)| template.matches('{').count()).min()?;
+        let fits = fits().filter(|(template, _)| template.matches('{').count() == least);
         let mut methods: Vec<_> =
             fits.flat_map(|(_, methods)| methods).map(Method::as_str).collect();
         methods.sort_unstable();
