@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use domain::{Action, Role, Scope};
+use domain::{Action, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
-use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response};
+use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response, input};
 use store::{AccountStore, ChangeMemberError};
 
 /// How often a member is removed anew that somebody else changed meanwhile. Each time that one loses,
@@ -28,22 +28,26 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     })
 }
 
-/// Removes a member, and answers 204. Everybody may go; only some may send others away.
+/// Removes a member, and answers 204: on `…/members/me` whoever asks, since everybody may go; on
+/// `…/members/{user_id}` whom an admin, person or key, sends away.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
-    let caller = auth::caller(&request)?.require(Scope::Account)?;
-    app.guard.admit(&caller, || delete(&app, &caller, &request)).await
+    let leaves = input::path(&request, "user_id").is_empty();
+    let scope = if leaves { Scope::Account } else { Scope::Admin };
+    let caller = auth::caller(&request)?.require(scope)?;
+    app.guard.admit(&caller, || delete(&app, &caller, &request, leaves)).await
 }
 
-async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+async fn delete(
+    app: &App,
+    caller: &Caller,
+    request: &Request,
+    leaves: bool,
+) -> Result<Response<Body>, Problem> {
     let workspace = api::workspace_of(caller, request)?;
-    let leaves = api::member_id_of(request)? == api::person(caller)?;
+    let user = if leaves { api::person(caller)? } else { api::member_id_of(request)? };
     let manager = api::manager(caller)?;
-    // Before the read: who is in it is no business of somebody who manages nobody.
-    if !leaves && !manager.may_manage(Role::Viewer) {
-        return Err(api::too_small_a_role(Role::Viewer));
-    }
     for _ in 0..TRIES {
-        let member = api::find_member(&app.accounts, workspace, request).await?;
+        let member = api::find_member(&app.accounts, workspace, user).await?;
         if !leaves && !manager.may_manage(member.role) {
             return Err(api::too_small_a_role(member.role));
         }

@@ -1,9 +1,9 @@
 //! The handler from its events, against the embedded stores.
 
-use domain::{Member, UserId, WorkspaceId};
+use domain::{Member, Role, UserId, WorkspaceId};
 use lambda::Function;
 use store::Journal;
-use testkit::people::{ADA, ALAN, GRACE};
+use testkit::people::{ADA, ALAN, GRACE, KEY};
 use testkit::probe::{Fault, On};
 use testkit::{WORKSPACE, World, event};
 
@@ -47,10 +47,37 @@ async fn a_removed_member_is_in_neither_list() {
 async fn everybody_may_leave() {
     let (world, function) = start().await;
     make(&world, GRACE, Role::Viewer).await;
-    assert_eq!(event("delete-member/minimal").send(&function).await.status, 204);
+    assert_eq!(event("delete-member/leave").send(&function).await.status, 204);
     assert_eq!(member(&world, GRACE).await, None);
     let log = world.audit_log(WORKSPACE).await;
     assert_eq!(log, [format!("member.removed {GRACE} {GRACE} role=viewer")]);
+    event("delete-member/leave").send(&function).await.assert_problem(Kind::NotFound);
+    let other = event("delete-member/leave").path("id", "wrk_01K9Z0000000000000000000BB");
+    other.send(&function).await.assert_problem(Kind::NotFound);
+}
+
+#[tokio::test]
+async fn a_key_sees_people_off_but_no_owner_and_is_nobody_who_could_leave() {
+    let (world, function) = start().await;
+    assert_eq!(event("delete-member/minimal").send(&function).await.status, 204);
+    assert_eq!(member(&world, GRACE).await, None);
+    let log = world.audit_log(WORKSPACE).await;
+    assert_eq!(log, [format!("member.removed {KEY} {GRACE} role=member")]);
+    let owner = event("delete-member/minimal").path("user_id", ADA);
+    owner.send(&function).await.assert_problem(Kind::Forbidden);
+    for scopes in ["admin", "admin account"] {
+        let key = event("delete-member/leave").of_principal(KEY).of_scopes(scopes);
+        key.send(&function).await.assert_problem(Kind::Forbidden);
+    }
+    assert!(member(&world, ADA).await.is_some());
+}
+
+#[tokio::test]
+async fn me_is_nobody_whom_an_admin_could_name() {
+    let (world, function) = start().await;
+    let event = event("delete-member/remove").path("user_id", "me");
+    event.send(&function).await.assert_problem(Kind::NotFound);
+    assert_eq!(world.probe.count("TransactWriteItems"), 0);
 }
 
 #[tokio::test]
@@ -69,7 +96,7 @@ async fn of_two_owners_who_leave_at_once_one_stays() {
     let (world, function) = start().await;
     make(&world, GRACE, Role::Owner).await;
     world.probe.inject(On::operation("TransactWriteItems").times(2), Fault::meet(2));
-    let (ada, grace) = (event("delete-member/last-owner"), event("delete-member/minimal"));
+    let (ada, grace) = (event("delete-member/last-owner"), event("delete-member/leave"));
     let (a, b) = tokio::join!(ada.send(&function), grace.send(&function));
     let mut statuses = [a.status, b.status];
     statuses.sort_unstable();
@@ -80,16 +107,12 @@ async fn of_two_owners_who_leave_at_once_one_stays() {
 #[tokio::test]
 async fn others_are_removed_by_who_manages_them_only() {
     let (world, function) = start().await;
-    // Grace wants Ada to go, as whatever she is.
-    let account = "links:read links:write stats:read account";
-    let admin = "links:read links:write stats:read admin account";
-    for (role, scopes) in [("member", account), ("viewer", account), ("admin", admin)] {
-        let event = event("delete-member/too-small-a-role").of_role(role).of_scopes(scopes);
-        event.send(&function).await.assert_problem(Kind::Forbidden);
-    }
+    make(&world, GRACE, Role::Admin).await;
+    // Grace wants Ada to go, who is an owner.
+    event("delete-member/too-small-a-role").send(&function).await.assert_problem(Kind::Forbidden);
     assert!(member(&world, ADA).await.is_some());
     // A token that carries less than its holder's role is good for less.
-    let narrow = event("delete-member/remove").of_scopes("account");
+    let narrow = event("delete-member/remove").of_scopes("links:write account");
     narrow.send(&function).await.assert_problem(Kind::Forbidden);
     assert!(member(&world, GRACE).await.is_some());
 }
@@ -99,7 +122,7 @@ async fn who_manages_nobody_does_not_learn_who_is_there() {
     let (world, function) = start().await;
     let mut bodies = Vec::new();
     for user in [ADA, ALAN, "usr_01K9Z0000000000000000000TZ"] {
-        let event = event("delete-member/too-small-a-role").path("user_id", user);
+        let event = event("delete-member/missing-scope").path("user_id", user);
         let answer = event.send(&function).await;
         answer.assert_problem(Kind::Forbidden);
         bodies.push(answer.text);
@@ -139,8 +162,11 @@ async fn whoever_always_loses_is_told_so() {
 #[tokio::test]
 async fn nothing_is_read_without_credentials() {
     let (world, function) = start().await;
-    let events = [event("delete-member/not-authorized"), event("delete-member/missing-scope")];
-    world.assert_credentials_come_first(events, "account", &function).await;
+    let without = || event("delete-member/not-authorized");
+    let removes = [without(), event("delete-member/missing-scope")];
+    world.assert_credentials_come_first(removes, "admin", &function).await;
+    let leaves = [without(), event("delete-member/leave").of_scopes("admin")];
+    world.assert_credentials_come_first(leaves, "account", &function).await;
 }
 
 #[tokio::test]

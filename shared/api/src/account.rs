@@ -79,13 +79,13 @@ pub fn member_id_of(request: &Request) -> Result<UserId, Problem> {
     UserId::parse(&input::path(request, "user_id")).map_err(|_| no_member())
 }
 
-/// The member in the path.
+/// A member, who must be there.
 pub async fn find_member(
     accounts: &AccountStore,
     workspace: WorkspaceId,
-    request: &Request,
+    user: UserId,
 ) -> Result<Member, Problem> {
-    let found = accounts.find_member(workspace, member_id_of(request)?).await;
+    let found = accounts.find_member(workspace, user).await;
     found.map_err(unread_account)?.ok_or_else(no_member)
 }
 
