@@ -167,13 +167,7 @@ fn holder_of_session(
     now: Timestamp,
 ) -> Result<Holder, Void> {
     let user = standing.user.as_ref().ok_or(Void::SessionOver)?;
-    // The moment of the sign-in is compared and not that of the token, which is whole seconds: of a
-    // password that is changed, nothing that was signed in with the old one is left.
-    let goes_on = |session: &&Session| {
-        session.is_alive(now)
-            && session.user == user.id
-            && user.tokens_valid_from <= session.created_at
-    };
+    let goes_on = |session: &&Session| session.is_alive(now) && session.is_of(user);
     let session = standing.session.as_ref().filter(goes_on).ok_or(Void::SessionOver)?;
     let role = match token.workspace {
         None => None,

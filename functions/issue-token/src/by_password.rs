@@ -29,14 +29,12 @@ impl App {
             self.take_back(&from).await?;
             return Err(too_early);
         }
-        // Before the person is read: what makes this password void meanwhile is later than the session.
-        let now = self.clock.now();
         let user = self.prove(&email, password).await?.ok_or_else(wrong)?;
         // Of the address only this one is forgotten: whoever has an account could guess at all the
         // others, and sign in from time to time.
         self.take_back(&from).await?;
         self.accounts.forget_attempts(&at).await.map_err(api::unavailable)?;
-        match self.begin(&user, wish, By::Password, now).await? {
+        match self.begin(&user, wish, By::Password, self.clock.now()).await? {
             Ok(response) => Ok(response),
             Err(_) => Err(wrong()),
         }

@@ -1,6 +1,6 @@
 //! `refresh_token`: the next tokens of a session. Each refresh token is good for one use.
 
-use domain::{Action, Presented, RefreshToken, Scope, Session, SessionId, User, WorkspaceId};
+use domain::{Action, Presented, RefreshToken, Scope, Session, SessionId, WorkspaceId};
 use jiff::Timestamp;
 use lambda::{Body, OAuthError, Response};
 use store::RotateError;
@@ -69,8 +69,7 @@ impl App {
         let wanted = asked.or(session.workspace);
         let found = self.accounts.find_person(session.user, wanted).await;
         let (user, member) = found.map_err(api::unread_account)?;
-        let valid = |user: &User| user.tokens_valid_from <= session.created_at;
-        if !user.as_ref().is_some_and(valid) {
+        if !user.is_some_and(|user| session.is_of(&user)) {
             return Err(worthless());
         }
         match (placed(member), asked) {

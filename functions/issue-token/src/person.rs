@@ -31,7 +31,7 @@ pub(crate) enum By<'a> {
 impl App {
     /// Begins a session, and gives its first tokens. The code is used up by it, if there is one.
     ///
-    /// `now` is from before the person was read, so that whatever ends their sign-ins from then on,
+    /// `user` is who was read when they proved who they are: whatever has ended their sign-ins since,
     /// such as a new password, ends this one too.
     pub(crate) async fn begin(
         &self,
@@ -55,7 +55,7 @@ impl App {
         // What was asked for is remembered and not what there was: a person who becomes more than
         // they are now need not sign in again.
         let asked = wish.scopes.unwrap_or_else(|| Scope::ALL.to_vec());
-        let session = Session::open(user.id, workspace, asked, &refresh, key, now);
+        let session = Session::open(user, workspace, asked, &refresh, key, now);
         let token = self.token(user.id, place, granted, session.id, now);
         let response = self.grant(Granted { token, refresh_token: Some(refresh.reveal()) }).await?;
         let (name, code) = match by {

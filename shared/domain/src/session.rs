@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::secret::{Secret, SecretHash, SecretKind, from_hex, hex};
-use crate::{Scope, UserId, WorkspaceId};
+use crate::{Scope, User, UserId, WorkspaceId};
 
 /// The `client_id` of the service's own tools: a public client, which has no secret.
 pub const OWN_CLIENT: &str = "signpost";
@@ -53,6 +53,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user: UserId,
+    /// The person's [`User::tokens_valid_from`] when they proved who they are.
+    pub tokens_valid_from: Timestamp,
     /// The workspace that new access tokens are for; none for somebody who is in none.
     pub workspace: Option<WorkspaceId>,
     /// What was asked for when it began. An access token has of it what the role allows.
@@ -168,7 +170,7 @@ impl Session {
 
     /// A session that begins now, with its first refresh token.
     pub fn open(
-        user: UserId,
+        user: &User,
         workspace: Option<WorkspaceId>,
         scopes: Vec<Scope>,
         token: &RefreshToken,
@@ -177,7 +179,8 @@ impl Session {
     ) -> Self {
         Self {
             id: SessionId::of(token),
-            user,
+            user: user.id,
+            tokens_valid_from: user.tokens_valid_from,
             workspace,
             scopes,
             current: token.hash(),
@@ -235,6 +238,15 @@ impl Session {
     pub fn is_alive(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
     }
+
+    /// Whether it is this person's, and nothing has ended all of their sessions since.
+    ///
+    /// The moments are the same or not, and none is the earlier one: whoever signs in with an old
+    /// password while a new one is being written signs in later than that was decided, and clocks
+    /// differ besides.
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user == user.id && self.tokens_valid_from == user.tokens_valid_from
+    }
 }
 
 fn after(moment: Timestamp, time: SignedDuration) -> Timestamp {
@@ -244,6 +256,7 @@ fn after(moment: Timestamp, time: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Email, Name, PasswordHash, UserChange};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -253,9 +266,14 @@ mod tests {
         RefreshToken::new([1, 2, 3])
     }
 
+    fn user() -> User {
+        let email = Email::parse("ada@example.com").unwrap();
+        User::new(UserId::new(at(-9), 1), email, Name::parse("Ada").unwrap(), None)
+    }
+
     fn session() -> Session {
-        let (user, key) = (UserId::new(at(0), 1), SessionKey::new([4, 5]));
-        Session::open(user, None, vec![Scope::LinksRead], &first(), key, at(0))
+        let key = SessionKey::new([4, 5]);
+        Session::open(&user(), None, vec![Scope::LinksRead], &first(), key, at(0))
     }
 
     fn refresh(session: &Session, token: &RefreshToken, now: i64) -> (Session, RefreshToken) {
@@ -308,6 +326,26 @@ mod tests {
         let revoked = Session { revoked_at: Some(at(3)), ..session() };
         assert_eq!(revoked.presented(&first(), at(4)), Presented::Revoked);
         assert!(!revoked.is_alive(at(4)));
+    }
+
+    #[test]
+    fn what_ends_all_sessions_ends_those_that_are_opened_beside_it_and_by_slow_clocks() {
+        let (session, second) = refresh(&session(), &first(), 1);
+        assert!(session.is_of(&user()));
+        let change = UserChange { password: Some(PasswordHash::stored("x")), name: None };
+        // Decided before the session was opened, and written after it.
+        for decided in [-5, 0, 5] {
+            let edited = user().edited(change.clone(), at(decided));
+            assert!(!session.is_of(&edited), "{decided}");
+            assert!(!session.is_of(&user().verified(at(decided))), "{decided}");
+            let opened = Session::open(&edited, None, vec![], &second, session.key.clone(), at(0));
+            assert!(opened.is_of(&edited));
+            // Even at the same moment by the clock.
+            let again = edited.edited(change.clone(), edited.tokens_valid_from);
+            assert!(!opened.is_of(&again), "{decided}");
+        }
+        let other = User { id: UserId::new(at(-9), 2), ..user() };
+        assert!(!session.is_of(&other));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Email, Name, UserId};
 
@@ -25,7 +25,8 @@ pub struct User {
     pub name: Name,
     /// What proves that it is them; nothing where only the company's identity provider may say so.
     pub password: Option<PasswordHash>,
-    /// What was signed in or issued before this moment is worth nothing.
+    /// When all that was signed in or issued became worth nothing: a session goes on for as long as
+    /// this is what it was when it began.
     pub tokens_valid_from: Timestamp,
     /// Counts the edits.
     pub revision: u64,
@@ -79,7 +80,11 @@ impl User {
         Self {
             name: change.name.unwrap_or_else(|| self.name.clone()),
             password: change.password.or_else(|| self.password.clone()),
-            tokens_valid_from: if new_password { now } else { self.tokens_valid_from },
+            tokens_valid_from: if new_password {
+                self.put_out(now)
+            } else {
+                self.tokens_valid_from
+            },
             revision: self.revision + 1,
             ..self.clone()
         }
@@ -97,10 +102,16 @@ impl User {
         Self {
             email_verified: true,
             password: None,
-            tokens_valid_from: now,
+            tokens_valid_from: self.put_out(now),
             revision: self.revision + 1,
             ..self.clone()
         }
+    }
+
+    /// Another moment than any before, whatever the clock says.
+    fn put_out(&self, now: Timestamp) -> Timestamp {
+        let next = self.tokens_valid_from.saturating_add(SignedDuration::from_nanos(1));
+        now.max(next.unwrap_or(now))
     }
 }
 
@@ -147,7 +158,7 @@ mod tests {
         let verified = ada().verified(later());
         assert!(verified.email_verified);
         assert_eq!((verified.password.clone(), verified.tokens_valid_from), (None, later()));
-        assert_eq!(verified.verified(later() + jiff::SignedDuration::from_secs(1)), verified);
+        assert_eq!(verified.verified(later() + SignedDuration::from_secs(1)), verified);
     }
 
     #[test]

@@ -120,9 +120,9 @@ pub fn key() -> KeyRecord {
 /// Ada's session as it is stored: she signed in a moment ago, for all that she may do.
 pub fn session() -> Session {
     let token = RefreshToken::parse(REFRESH_TOKEN).expect("this is a refresh token");
-    let (user, shop) = (ada().id, workspace_id(WORKSPACE));
+    let (user, shop) = (ada(), workspace_id(WORKSPACE));
     let key = SessionKey::new([1, 2]);
-    Session::open(user, Some(shop), Scope::ALL.to_vec(), &token, key, now())
+    Session::open(&user, Some(shop), Scope::ALL.to_vec(), &token, key, now())
 }
 
 impl World {

@@ -138,6 +138,7 @@ const KEPT_SECONDS: i64 = 60 * 60;
 fn session_row(session: &Session) -> Item {
     let mut item = row(&keys::session(session.id));
     item.set("user_id", session.user.to_string());
+    item.set("tokens_valid_from", session.tokens_valid_from.to_string());
     item.set_some("workspace", session.workspace.map(|id| id.to_string()));
     item.set("scopes", session.scopes.iter().map(Scope::to_string).collect::<Vec<_>>());
     item.set("token_hash", session.current.to_hex());
@@ -156,6 +157,7 @@ pub(super) fn read_session(item: &Item) -> Result<Session, BadRow> {
     Ok(Session {
         id: item.parse(keys::PK, keys::parse_session)?,
         user: item.parse("user_id", |text| UserId::parse(text).ok())?,
+        tokens_valid_from: item.parse("tokens_valid_from", time)?,
         workspace: item.parse_some("workspace", |text| WorkspaceId::parse(text).ok())?,
         scopes: item.list("scopes", |text| Scope::parse(text).ok())?,
         current: item.parse("token_hash", SecretHash::from_hex)?,

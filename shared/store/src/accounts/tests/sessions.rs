@@ -14,9 +14,9 @@ fn token() -> RefreshToken {
 
 /// A session of user 1 in workspace 1.
 fn session() -> Session {
-    let (user, workspace) = (UserId::new(now(), 1), workspace(1).id);
+    let (user, workspace) = (user(1, "ada"), workspace(1).id);
     let scopes = vec![Scope::LinksRead, Scope::Account];
-    Session::open(user, Some(workspace), scopes, &token(), SessionKey::new([4, 5]), now())
+    Session::open(&user, Some(workspace), scopes, &token(), SessionKey::new([4, 5]), now())
 }
 
 fn entry(number: u128, action: Action) -> Journal {
