@@ -56,7 +56,7 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
         Once::First(first) => first,
     };
     let new = NewInvitation::read(request)?;
-    if !api::manager(caller)?.may_manage(new.role) {
+    if !api::manager(&app.accounts, caller).await?.may_manage(new.role) {
         return Err(api::too_small_a_role(new.role));
     }
     let id = InvitationId::new(app.clock.now(), app.random.u128());

@@ -3,14 +3,14 @@
 use domain::WorkspaceId;
 use lambda::{Function, Kind};
 use serde_json::json;
-use testkit::people::ADA;
+use testkit::people::{self, ADA, GRACE};
 use testkit::probe::{Fault, On};
 use testkit::{Answer, Event, WORKSPACE, World, event};
 
 use super::*;
 
 async fn start() -> (World, Function) {
-    let world = World::new().await;
+    let world = World::with_people().await;
     let function = Function::http(world.boot("create-invitation"), load, handle).await.unwrap();
     (world, function)
 }
@@ -19,9 +19,12 @@ fn inviting(body: &Value) -> Event {
     event("create-invitation/minimal").body(body)
 }
 
+/// The invitations besides those that the events name.
 async fn stored(world: &World) -> Vec<Invitation> {
     let workspace = WorkspaceId::parse(WORKSPACE).unwrap();
-    world.accounts().invitations(workspace, None, 100).await.unwrap().items
+    let page = world.accounts().invitations(workspace, None, 100).await.unwrap();
+    let known = [people::invitation().id, people::invitation_of_alan().id];
+    page.items.into_iter().filter(|invitation| !known.contains(&invitation.id)).collect()
 }
 
 fn token(answer: &Answer) -> InvitationToken {
@@ -42,7 +45,7 @@ async fn an_address_is_enough() {
     });
     assert_eq!(answer.json(), expected);
     let operations = world.probe.take_operations();
-    assert_eq!(operations, ["UpdateItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["UpdateItem", "GetItem", "TransactWriteItems"]);
     let found = world.accounts().invitation_of(&token).await.unwrap().unwrap();
     assert_eq!(found.id.to_string(), id);
     let invited = Email::parse("Grace.Hopper@example.com").unwrap();
@@ -87,6 +90,20 @@ async fn only_an_owner_invites_owners() {
     assert!(stored(&world).await.is_empty());
     assert_eq!(inviting(&owner).send(&function).await.status, 201);
     assert_eq!(stored(&world).await[0].role, Role::Owner);
+}
+
+#[tokio::test]
+async fn whoever_was_removed_a_moment_ago_invites_nobody() {
+    let (world, function) = start().await;
+    // As the gateway has kept it: she was an owner.
+    let gone = || event("create-invitation/minimal").of_principal(GRACE);
+    let (shop, grace) = (WorkspaceId::parse(WORKSPACE).unwrap(), people::grace().id);
+    let owner = json!({"email": "a@example.com", "role": "owner"});
+    gone().body(&owner).send(&function).await.assert_problem(Kind::Forbidden);
+    let member = world.accounts().find_member(shop, grace).await.unwrap().unwrap();
+    world.accounts().remove_member(&member, &store::Journal::none()).await.unwrap();
+    gone().send(&function).await.assert_problem(Kind::Unauthorized);
+    assert!(stored(&world).await.is_empty());
 }
 
 #[tokio::test]

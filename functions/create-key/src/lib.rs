@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use api::KeyView;
-use domain::{Action, ApiKey, KeyId, KeyRecord, Name, RateLimit, Scope};
+use domain::{Action, ApiKey, KeyId, KeyRecord, Name, RateLimit, Role, Scope};
 use guard::{Guard, Once};
 use jiff::Timestamp;
 use lambda::auth::{self, Caller};
@@ -55,6 +55,10 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     };
     let now = app.clock.now();
     let new = NewKey::read(request, now)?;
+    // A key may do what an admin may, and outlives who made it.
+    if !api::manager(&app.accounts, caller).await?.may_manage(Role::Admin) {
+        return Err(api::too_small_a_role(Role::Admin));
+    }
     let id = KeyId::new(now, app.random.u128());
     let key = ApiKey::new(id, [app.random.u128(), app.random.u128()]);
     let record = KeyRecord {

@@ -152,6 +152,19 @@ async fn credentials_come_before_everything_else() {
 }
 
 #[tokio::test]
+async fn whoever_was_demoted_or_revoked_a_moment_ago_leaves_no_key_behind() {
+    let (world, function) = start().await;
+    // As the gateway has kept it: she was an owner.
+    let demoted = event("create-key/minimal").of_principal(testkit::people::GRACE);
+    demoted.send(&function).await.assert_problem(Kind::Forbidden);
+    let (key, nothing) = (testkit::people::key().id, store::Journal::none());
+    world.accounts().delete_key(workspace(), key, &nothing).await.unwrap();
+    let revoked = event("create-key/minimal").of_principal(testkit::people::KEY);
+    revoked.send(&function).await.assert_problem(Kind::Unauthorized);
+    assert!(made(&world).await.is_empty());
+}
+
+#[tokio::test]
 async fn without_dynamodb_it_says_try_again_and_nothing_of_the_cause() {
     let (world, function) = start().await;
     let operations = ["GetItem", "TransactWriteItems"];

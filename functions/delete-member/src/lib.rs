@@ -44,11 +44,16 @@ async fn delete(
     leaves: bool,
 ) -> Result<Response<Body>, Problem> {
     let workspace = api::workspace_of(caller, request)?;
-    let user = if leaves { api::person(caller)? } else { api::member_id_of(request)? };
-    let manager = api::manager(caller)?;
+    let (user, manager) = match leaves {
+        true => (api::person(caller)?, None),
+        false => {
+            let user = api::member_id_of(request)?;
+            (user, Some(api::manager(&app.accounts, caller).await?))
+        }
+    };
     for _ in 0..TRIES {
         let member = api::find_member(&app.accounts, workspace, user).await?;
-        if !leaves && !manager.may_manage(member.role) {
+        if manager.is_some_and(|manager| !manager.may_manage(member.role)) {
             return Err(api::too_small_a_role(member.role));
         }
         let journal = app

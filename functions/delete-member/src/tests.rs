@@ -32,7 +32,7 @@ async fn a_removed_member_is_in_neither_list() {
     let answer = event("delete-member/remove").send(&function).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     let operations = world.probe.take_operations();
-    assert_eq!(operations, ["UpdateItem", "GetItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["UpdateItem", "GetItem", "GetItem", "TransactWriteItems"]);
     assert_eq!(member(&world, GRACE).await, None);
     let accounts = world.accounts();
     let page = accounts.members(WorkspaceId::parse(WORKSPACE).unwrap(), None, 9).await.unwrap();
@@ -70,6 +70,18 @@ async fn a_key_sees_people_off_but_no_owner_and_is_nobody_who_could_leave() {
         key.send(&function).await.assert_problem(Kind::Forbidden);
     }
     assert!(member(&world, ADA).await.is_some());
+}
+
+#[tokio::test]
+async fn whoever_was_demoted_or_revoked_a_moment_ago_removes_nobody() {
+    let (world, function) = start().await;
+    // As the gateway has kept it: she was an owner.
+    let demoted = event("delete-member/remove").of_principal(GRACE).path("user_id", ADA);
+    demoted.send(&function).await.assert_problem(Kind::Forbidden);
+    let (shop, key) = (WorkspaceId::parse(WORKSPACE).unwrap(), testkit::people::key().id);
+    world.accounts().delete_key(shop, key, &Journal::none()).await.unwrap();
+    event("delete-member/minimal").send(&function).await.assert_problem(Kind::Unauthorized);
+    assert!(member(&world, ADA).await.is_some() && member(&world, GRACE).await.is_some());
 }
 
 #[tokio::test]

@@ -38,8 +38,8 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
 
 async fn update(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
     let workspace = api::workspace_of(caller, request)?;
-    let manager = api::manager(caller)?;
     let (user, role) = (api::member_id_of(request)?, read(request)?);
+    let manager = api::manager(&app.accounts, caller).await?;
     for _ in 0..TRIES {
         let old = api::find_member(&app.accounts, workspace, user).await?;
         if let Some(other) = [old.role, role].into_iter().find(|other| !manager.may_manage(*other))

@@ -46,7 +46,7 @@ async fn a_member_gets_another_role() {
     });
     assert_eq!((answer.status, answer.json()), (200, expected));
     let operations = world.probe.take_operations();
-    assert_eq!(operations, ["UpdateItem", "GetItem", "GetItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["UpdateItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"]);
     assert_eq!(member(&world, GRACE).await.role, Role::Viewer);
     let line = format!("member.updated {ADA} {GRACE} old_role=member role=viewer");
     assert_eq!(world.audit_log(WORKSPACE).await, [line]);
@@ -95,6 +95,16 @@ async fn a_token_of_the_scope_is_not_enough_without_the_role() {
         let answer = grace(Role::Viewer).of_role(role).send(&function).await;
         answer.assert_problem(Kind::Forbidden);
     }
+}
+
+#[tokio::test]
+async fn whoever_was_demoted_a_moment_ago_does_not_take_it_back() {
+    let (world, function) = start().await;
+    make(&world, GRACE, Role::Viewer).await;
+    // As the gateway has kept it: she was an owner.
+    let herself = grace(Role::Owner).of_principal(GRACE);
+    herself.send(&function).await.assert_problem(Kind::Forbidden);
+    assert_eq!(member(&world, GRACE).await.role, Role::Viewer);
 }
 
 #[tokio::test]

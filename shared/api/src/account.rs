@@ -1,7 +1,7 @@
 //! What the functions around people and workspaces share: who asks, for which workspace, and how
 //! the store's errors reach the caller.
 
-use domain::{Member, Principal, Role, Scope, User, UserId, Workspace, WorkspaceId};
+use domain::{Member, Principal, Role, User, UserId, Workspace, WorkspaceId};
 use jiff::SignedDuration;
 use lambda::auth::Caller;
 use lambda::{Kind, Problem, Request, input};
@@ -29,16 +29,25 @@ pub async fn find_person(accounts: &AccountStore, caller: &Caller) -> Result<Use
     found.ok_or_else(Problem::unauthorized)
 }
 
-/// As what the caller manages members: a person by their role, a key as an admin, and nobody
-/// without the scope.
-pub fn manager(caller: &Caller) -> Result<Role, Problem> {
-    if !caller.may(Scope::Admin) {
-        return Ok(Role::Viewer);
-    }
-    match caller.principal_as()? {
-        Principal::Key(_) => Ok(Role::Admin),
-        Principal::User(_) => Ok(caller.role()?.unwrap_or(Role::Viewer)),
-    }
+/// As what the caller gives and takes away power now: a person by their role, a key as an admin. 401
+/// for whoever is gone. One `GetItem`.
+///
+/// The gateway keeps what the authorizer said for a minute. Whoever was removed or demoted in that
+/// minute must not by it make themselves again what they were, or leave a key or an invitation behind.
+pub async fn manager(accounts: &AccountStore, caller: &Caller) -> Result<Role, Problem> {
+    let workspace = caller.workspace()?;
+    let now = match caller.principal_as()? {
+        Principal::Key(id) => {
+            let key = accounts.find_key(id).await.map_err(unread_account)?;
+            key.filter(|key| key.workspace == workspace).map(|_| Role::Admin)
+        }
+        Principal::User(id) => {
+            let member = accounts.find_member(workspace, id).await.map_err(unread_account)?;
+            let said = caller.role()?.unwrap_or(Role::Viewer);
+            member.map(|member| member.role.min(said))
+        }
+    };
+    now.ok_or_else(Problem::unauthorized)
 }
 
 /// The caller's role is too small for what they want to do to somebody of this role.
