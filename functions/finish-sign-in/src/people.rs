@@ -130,9 +130,15 @@ async fn link(
     joins: &[(WorkspaceId, Role)],
     now: Timestamp,
 ) -> Result<UserId, Failure> {
-    let own = app.accounts.all_workspaces_of(user.id).await?;
-    let is_new = |(id, _): &&(WorkspaceId, Role)| own.iter().all(|(known, _)| known.id != *id);
-    let members = members(app, user.id, joins.iter().filter(is_new), now).await?;
+    // Not all of them: whoever waits in somebody's account may have made any number.
+    let own = app.accounts.workspaces_of(user.id, None, LOGGED).await?.items;
+    let mut new = Vec::new();
+    for join in joins {
+        if app.accounts.find_member(join.0, user.id).await?.is_none() {
+            new.push(*join);
+        }
+    }
+    let members = members(app, user.id, &new, now).await?;
     let verified = user.verified(now);
     let loses_password = user.password.is_some() && verified.password.is_none();
     let journal = linked(app, user.id, &own, loses_password);
@@ -152,7 +158,7 @@ async fn create(
     let id = UserId::new(now, app.random.u128());
     let name = identity.name.clone().unwrap_or_else(|| name_of(email));
     let user = User { email_verified: true, ..User::new(id, email.clone(), name, None) };
-    let members = members(app, id, joins.iter(), now).await?;
+    let members = members(app, id, joins, now).await?;
     let home = members.first().map(|member| member.workspace);
     let journal = app.guard.journal_of(home, id, Action::UserRegistered, id);
     let journal = journal.and(app.guard.event(home, id, Action::IdentityLinked, id));
@@ -177,10 +183,10 @@ fn done(
 }
 
 /// The memberships that the rules give.
-async fn members<'a>(
+async fn members(
     app: &App,
     user: UserId,
-    joins: impl Iterator<Item = &'a (WorkspaceId, Role)>,
+    joins: &[(WorkspaceId, Role)],
     now: Timestamp,
 ) -> Result<Vec<Member>, Failure> {
     let mut members = Vec::new();
@@ -201,7 +207,7 @@ fn linked(app: &App, user: UserId, own: &[(Workspace, Member)], loses_password: 
         true => event.with("password", "removed"),
         false => event,
     };
-    let mut homes = own.iter().map(|(workspace, _)| workspace.id).take(LOGGED);
+    let mut homes = own.iter().map(|(workspace, _)| workspace.id);
     let first = app.guard.journal_of(homes.next(), user, Action::IdentityLinked, user);
     let first = if loses_password { first.with("password", "removed") } else { first };
     homes.fold(first, |journal, home| {

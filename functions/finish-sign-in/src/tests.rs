@@ -205,6 +205,22 @@ async fn who_waits_in_an_account_with_somebody_elses_address_is_put_out_of_it() 
 }
 
 #[tokio::test]
+async fn who_waits_there_cannot_make_it_too_large_to_be_taken_over() {
+    let test = Test::new().await;
+    let accounts = test.world.accounts();
+    for n in 0..120 {
+        let id = WorkspaceId::new(test.world.clock.now(), n);
+        let one = domain::Workspace::new(id, domain::Name::parse("Mine").unwrap());
+        let nothing = store::Journal::none();
+        accounts.create_workspace(&one, events::ada().id, &nothing).await.unwrap();
+    }
+    test.world.probe.take_calls();
+    let ada = test.user(&test.sign_in().await).await;
+    assert!(ada.email_verified && ada.password.is_none());
+    assert_eq!((test.world.probe.count("Query"), test.world.probe.count("BatchGetItem")), (1, 1));
+}
+
+#[tokio::test]
 async fn an_account_whose_address_was_verified_keeps_its_password() {
     let test = Test::new().await;
     let accounts = test.world.accounts();

@@ -9,6 +9,9 @@ use crate::{Email, Role, WorkspaceId};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JoinRules(Vec<Rule>);
 
+/// How many workspaces people of one domain join: all of it is one transaction, of 100 rows at most.
+const MAX_OF_DOMAIN: usize = 20;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     domain: String,
@@ -35,6 +38,9 @@ impl JoinRules {
                 |other: &Rule| other.domain == rule.domain && other.workspace == rule.workspace;
             if rules.iter().any(same) {
                 return Err(fault("there is a rule for this domain and workspace already"));
+            }
+            if MAX_OF_DOMAIN == rules.iter().filter(|other| other.domain == rule.domain).count() {
+                return Err(fault("a domain has at most 20 rules"));
             }
             rules.push(rule);
         }
@@ -116,5 +122,12 @@ mod tests {
         }
         let twice = format!("a.example={ONE}:viewer,A.example={ONE}:admin");
         assert!(JoinRules::parse(&twice).is_err());
+        // One more than fit into the transaction of a first sign-in.
+        let workspace = |n| WorkspaceId::new(jiff::Timestamp::UNIX_EPOCH, n);
+        let rules = |n| (0..n).map(|n| format!("a.example={}:viewer,", workspace(n)));
+        assert!(JoinRules::parse(&rules(20).collect::<String>()).is_ok());
+        assert!(JoinRules::parse(&rules(21).collect::<String>()).is_err());
+        let other = format!("{}b.example={ONE}:viewer", rules(20).collect::<String>());
+        assert!(JoinRules::parse(&other).is_ok());
     }
 }
