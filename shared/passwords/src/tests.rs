@@ -78,6 +78,20 @@ async fn nobody_has_nobodys_password_and_it_takes_the_same_work() {
 }
 
 #[tokio::test]
+async fn the_longest_password_is_known_however_it_is_typed_and_a_longer_one_is_not_looked_at() {
+    let hasher = Hasher::new();
+    // One letter, or one with three marks.
+    let (composed, typed) = ("\u{1f82}".repeat(256), "\u{3b1}\u{313}\u{300}\u{345}".repeat(256));
+    let stored = hashed(&hasher, &composed).await;
+    assert!(hasher.verify(&typed, Some(stored.clone())).await.unwrap());
+    // What nothing looks at is no hash either.
+    let huge = "\u{fdfa}".repeat(80_000);
+    for stored in [stored, PasswordHash::stored("x")] {
+        assert!(!hasher.verify(&huge, Some(stored)).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
     let hasher = Hasher::new();
     for stored in ["", "x", "$argon2id$v=19$m=19456,t=2,p=1$"] {
