@@ -56,9 +56,9 @@ async fn accept(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     let user = api::find_person(&app.accounts, caller).await?;
     let now = app.clock.now();
     let found = app.accounts.invitation_of(&token).await.map_err(api::unread_account)?;
-    let invitation = found
-        .filter(|invitation| invitation.admits(&token, &user.email, now))
-        .ok_or_else(no_invitation)?;
+    let Some(invitation) = found.filter(|it| it.admits(&token, &user.email, now)) else {
+        return app.guard.replay_or(first, no_invitation()).await;
+    };
     let found = app.accounts.find_workspace(invitation.workspace).await;
     let workspace = found.map_err(api::unread_account)?.ok_or_else(no_invitation)?;
     let response = joined(&workspace, invitation.role)?;

@@ -107,6 +107,8 @@ async fn with_an_idempotency_key_all_get_the_first_answer() {
     let (world, function) = start().await;
     world.assert_made_once_at_once(&event("accept-invitation/full"), &function).await;
     assert_eq!(world.audit_log(WORKSPACE).await.len(), 1);
+    let (world, function) = start().await;
+    world.assert_made_once_meanwhile(&event("accept-invitation/full"), &function).await;
 }
 
 #[tokio::test]

@@ -87,7 +87,10 @@ async fn register(app: &App, request: &Request) -> Result<Response<Body>, Proble
     let now = app.clock.now();
     // Before the address is looked at: without an invitation, where one is needed, nobody learns who
     // has an account.
-    let joined = app.join(new.home, &new.email, now).await?;
+    let joined = match app.join(new.home, &new.email, now).await {
+        Ok(joined) => joined,
+        Err(problem) => return app.guard.replay_or(first, problem).await,
+    };
     let hash = app.hasher.hash(new.password, app.random.u128()).await;
     let hash = hash.map_err(|error| Problem::server(Kind::Internal, error))?;
     let id = UserId::new(now, app.random.u128());

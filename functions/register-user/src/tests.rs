@@ -199,6 +199,8 @@ async fn with_an_idempotency_key_there_is_one_person() {
     let (world, function) = start("invite").await;
     world.assert_made_once_at_once(&event("register-user/full"), &function).await;
     assert_eq!(world.audit_log(WORKSPACE).await.len(), 2);
+    let (world, function) = start("invite").await;
+    world.assert_made_once_meanwhile(&event("register-user/full"), &function).await;
 }
 
 #[tokio::test]

@@ -85,6 +85,16 @@ impl Guard {
         self.answers.replay(first).await
     }
 
+    /// The same where something that was read does not let the request be done: the same request may
+    /// have done it since [`Guard::once`] looked for its answer. Else this problem.
+    pub async fn replay_or(
+        &self,
+        first: First,
+        problem: Problem,
+    ) -> Result<Response<Body>, Problem> {
+        self.answers.replay_or(first, problem).await
+    }
+
     /// An entry in the log of the caller's workspace, for the store to write with the change; in the
     /// caller's own log where they are in no workspace.
     pub fn journal(

@@ -123,11 +123,20 @@ impl Answers {
 
     /// The answer that is there by now.
     pub(crate) async fn replay(&self, first: First) -> Result<Response<Body>, Problem> {
+        self.replay_or(first, Problem::server(Kind::Unavailable, Vanished)).await
+    }
+
+    /// The answer that is there by now, or else this problem.
+    pub(crate) async fn replay_or(
+        &self,
+        first: First,
+        problem: Problem,
+    ) -> Result<Response<Body>, Problem> {
         let answer = match &first.0 {
             Some(keyed) => self.find(keyed).await?,
             None => None,
         };
-        answer.ok_or_else(|| Problem::server(Kind::Unavailable, Vanished))
+        answer.ok_or(problem)
     }
 
     async fn find(&self, keyed: &Keyed) -> Result<Option<Response<Body>>, Problem> {

@@ -61,6 +61,15 @@ impl PublicGuard {
         self.answers.replay(first).await
     }
 
+    /// See [`crate::Guard::replay_or`].
+    pub async fn replay_or(
+        &self,
+        first: First,
+        problem: Problem,
+    ) -> Result<Response<Body>, Problem> {
+        self.answers.replay_or(first, problem).await
+    }
+
     /// An entry of the log of a workspace, or of the actor's own.
     pub fn journal_of(
         &self,

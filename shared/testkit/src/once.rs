@@ -1,7 +1,10 @@
 //! Requests with an idempotency key: whatever happens, one thing is made.
 
+use std::sync::Arc;
+
 use lambda::{Function, Kind};
 use serde_json::json;
+use tokio::sync::Barrier;
 
 use crate::answer::Answer;
 use crate::event::Event;
@@ -40,6 +43,27 @@ impl World {
         let other = event.clone().body(&json!({"another": "body"})).send(function).await;
         other.assert_problem(Kind::IdempotencyKeyReused);
         answer
+    }
+
+    /// Asserts that an event with an `Idempotency-Key` that was looked up before another one was done,
+    /// and reads all else when that one has used it up, gets the other one's answer.
+    ///
+    /// # Panics
+    ///
+    /// If it gets another answer.
+    pub async fn assert_made_once_meanwhile(&self, event: &Event, function: &Function) {
+        let barrier = Arc::new(Barrier::new(2));
+        let on = On::operation("GetItem").after(1).once();
+        self.probe.inject(on, Fault::Meet(Arc::clone(&barrier)));
+        let (late, first) = tokio::join!(event.send(function), async {
+            self.probe.wait_for(1).await;
+            let first = event.send(function).await;
+            barrier.wait().await;
+            first
+        });
+        assert_eq!(first.status, 201, "{first:?}");
+        assert_eq!((late.status, late.text.as_str()), (201, first.text.as_str()), "{late:?}");
+        assert_eq!(late.header("idempotency-replayed"), "true");
     }
 
     /// Asserts that of events with one `Idempotency-Key` that are sent at once all get one answer.
