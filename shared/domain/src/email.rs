@@ -46,6 +46,10 @@ impl Email {
             return Err(EmailError::TooLong);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(EmailError::Malformed)?;
+        // Such as the sign of kelvin, which would become a `k`: two mailboxes would be one person.
+        if local.chars().filter(|letter| !letter.is_ascii()).any(becomes_ascii) {
+            return Err(EmailError::Malformed);
+        }
         let local: String = local.to_lowercase().nfc().collect();
         if local.split('.').any(str::is_empty) || !local.chars().all(allowed) {
             return Err(EmailError::Malformed);
@@ -74,6 +78,11 @@ impl Email {
     pub fn hash(&self) -> String {
         hex(&Sha256::digest(&self.0))
     }
+}
+
+/// Whether something of a letter is ASCII in our spelling.
+fn becomes_ascii(letter: char) -> bool {
+    letter.to_lowercase().nfc().any(|letter| letter.is_ascii())
 }
 
 /// What the part before the `@` is made of (RFC 5322 «dot-atom», and letters of any language).
@@ -164,6 +173,9 @@ mod tests {
             "a,b@x.com",
             "a\u{200b}@x.com",
             "a\u{202e}@x.com",
+            // Letters that would become a plain `k` and a plain `i`.
+            "\u{212a}@x.com",
+            "a\u{130}@x.com",
         ] {
             assert_eq!(parsed(text), "Malformed", "{text:?}");
         }
