@@ -59,6 +59,9 @@ async fn accept(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     let Some(invitation) = found.filter(|it| it.admits(&token, &user.email, now)) else {
         return app.guard.replay_or(first, no_invitation()).await;
     };
+    if !api::is_still_meant(&app.accounts, &invitation).await? {
+        return Err(no_invitation());
+    }
     let found = app.accounts.find_workspace(invitation.workspace).await;
     let workspace = found.map_err(api::unread_account)?.ok_or_else(no_invitation)?;
     let response = joined(&workspace, invitation.role)?;

@@ -33,7 +33,7 @@ async fn the_invited_person_becomes_a_member() {
         json!({"workspace": {"id": WORKSPACE, "name": "Example Shop"}, "role": "member"});
     assert_eq!(answer.json(), expected);
     let operations = world.probe.take_operations();
-    let reads = ["GetItem"; 4];
+    let reads = ["GetItem"; 5];
     assert_eq!(operations, [&["UpdateItem"][..], &reads, &["TransactWriteItems"]].concat());
     assert_eq!(alan(&world).await.unwrap().role, Role::Member);
     // In the log of the workspace that he joined, not of the one that his token is for.
@@ -117,6 +117,19 @@ async fn a_write_whose_answer_is_lost_is_still_a_201() {
     world.probe.inject(On::operation("TransactWriteItems").once(), Fault::LostAnswer);
     assert_eq!(event("accept-invitation/minimal").send(&function).await.status, 201);
     assert_eq!(world.audit_log(WORKSPACE).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_invitation_by_somebody_who_could_not_make_it_now_is_worth_nothing() {
+    let (world, function) = start().await;
+    world.demote_ada(Role::Member).await;
+    let answer = event("accept-invitation/minimal").send(&function).await;
+    answer.assert_problem(Kind::NotFound);
+    assert!(alan(&world).await.is_none());
+    // Whoever still may is as good as before.
+    let (world, function) = start().await;
+    world.demote_ada(Role::Admin).await;
+    assert_eq!(event("accept-invitation/minimal").send(&function).await.status, 201);
 }
 
 #[tokio::test]

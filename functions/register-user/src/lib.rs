@@ -124,6 +124,9 @@ impl App {
         let invitation = found
             .filter(|invitation| invitation.admits(&token, email, now))
             .ok_or_else(bad_invitation)?;
+        if !api::is_still_meant(&self.accounts, &invitation).await? {
+            return Err(bad_invitation());
+        }
         let found = self.accounts.find_workspace(invitation.workspace).await;
         let workspace = found.map_err(api::unread_account)?.ok_or_else(bad_invitation)?;
         Ok(Joined::Invited(invitation, workspace))

@@ -213,6 +213,15 @@ async fn a_write_whose_answer_is_lost_is_still_a_201() {
 }
 
 #[tokio::test]
+async fn an_invitation_by_somebody_who_could_not_make_it_now_is_worth_nothing() {
+    let (world, function) = start("invite").await;
+    world.demote_ada(Role::Viewer).await;
+    let answer = event("register-user/minimal").send(&function).await;
+    assert_eq!((answer.status, answer.faults()), (400, vec!["/invitation".to_owned()]));
+    assert_eq!(linus(&world).await, None);
+}
+
+#[tokio::test]
 async fn bad_input_is_named_field_by_field_and_nothing_is_written() {
     let (world, function) = start("open").await;
     let answer = event("register-user/invalid").send(&function).await;

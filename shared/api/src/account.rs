@@ -1,7 +1,7 @@
 //! What the functions around people and workspaces share: who asks, for which workspace, and how
 //! the store's errors reach the caller.
 
-use domain::{Member, Principal, Role, User, UserId, Workspace, WorkspaceId};
+use domain::{Invitation, Member, Principal, Role, User, UserId, Workspace, WorkspaceId};
 use jiff::SignedDuration;
 use lambda::auth::Caller;
 use lambda::{Kind, Problem, Request, input};
@@ -35,19 +35,40 @@ pub async fn find_person(accounts: &AccountStore, caller: &Caller) -> Result<Use
 /// The gateway keeps what the authorizer said for a minute. Whoever was removed or demoted in that
 /// minute must not by it make themselves again what they were, or leave a key or an invitation behind.
 pub async fn manager(accounts: &AccountStore, caller: &Caller) -> Result<Role, Problem> {
-    let workspace = caller.workspace()?;
-    let now = match caller.principal_as()? {
+    let now = role_now(accounts, caller.workspace()?, caller.principal_as()?).await?;
+    let said: Option<Role> = caller.role()?;
+    let now = now.ok_or_else(Problem::unauthorized)?;
+    Ok(said.map_or(now, |said| now.min(said)))
+}
+
+/// Whether whoever made an invitation could make it now as well. One `GetItem`.
+///
+/// It is good for a month: nobody who was removed or demoted comes back by one that they have made for
+/// themselves, and a key that was revoked lets nobody in.
+pub async fn is_still_meant(
+    accounts: &AccountStore,
+    invitation: &Invitation,
+) -> Result<bool, Problem> {
+    let by = role_now(accounts, invitation.workspace, invitation.invited_by).await?;
+    Ok(by.is_some_and(|by| by.may_manage(invitation.role)))
+}
+
+/// As what somebody manages a workspace now, a key as an admin; nothing if they are gone from it.
+async fn role_now(
+    accounts: &AccountStore,
+    workspace: WorkspaceId,
+    who: Principal,
+) -> Result<Option<Role>, Problem> {
+    match who {
         Principal::Key(id) => {
             let key = accounts.find_key(id).await.map_err(unread_account)?;
-            key.filter(|key| key.workspace == workspace).map(|_| Role::Admin)
+            Ok(key.filter(|key| key.workspace == workspace).map(|_| Role::Admin))
         }
         Principal::User(id) => {
             let member = accounts.find_member(workspace, id).await.map_err(unread_account)?;
-            let said = caller.role()?.unwrap_or(Role::Viewer);
-            member.map(|member| member.role.min(said))
+            Ok(member.map(|member| member.role))
         }
-    };
-    now.ok_or_else(Problem::unauthorized)
+    }
 }
 
 /// The caller's role is too small for what they want to do to somebody of this role.

@@ -12,8 +12,8 @@ mod page;
 mod people;
 
 pub use account::{
-    find_member, find_person, find_workspace, last_owner, manager, member_id_of, no_member, person,
-    too_early, too_small_a_role, unread_account, workspace_of,
+    find_member, find_person, find_workspace, is_still_meant, last_owner, manager, member_id_of,
+    no_member, person, too_early, too_small_a_role, unread_account, workspace_of,
 };
 
 pub use fail::{changed, faulty, found, id_of, slug_taken, unavailable, unread, unreadable};

@@ -151,6 +151,16 @@ impl World {
         accounts.open_session(&session(), None, &nothing).await.expect(MADE);
     }
 
+    /// Makes Grace the owner of the events' workspace and Ada this, unseen by the probe.
+    pub async fn demote_ada(&self, role: Role) {
+        const DONE: &str = "nobody else is here";
+        let (accounts, nothing, shop) = (self.accounts(), Journal::none(), workspace_id(WORKSPACE));
+        for (user, role) in [(grace().id, Role::Owner), (ada().id, role)] {
+            let member = accounts.find_member(shop, user).await.expect(DONE).expect(DONE);
+            accounts.change_role(&member, role, &nothing).await.expect(DONE);
+        }
+    }
+
     /// The audit log of a workspace, newest first: action, actor, subject, and the details.
     pub async fn audit_log(&self, workspace: &str) -> Vec<String> {
         let page = self.accounts().audit(workspace_id(workspace), None, 100).await;
