@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use argon2::{PasswordHasher, PasswordVerifier};
 use futures_util::future::join_all;
 
 use super::*;
@@ -120,6 +121,35 @@ async fn a_worker_is_free_while_passwords_are_hashed() {
     let (answers, ticked) = tokio::join!(join_all(guesses), ticking);
     assert!(answers.into_iter().all(|answer| !answer.unwrap()));
     assert!(ticked < begin.elapsed() / 2, "{ticked:?} of {:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn all_hashers_of_a_process_share_their_turns_and_what_they_work_in() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let hashers: Vec<_> = (0..4 * cores).map(|_| Hasher::new()).collect();
+    let hashes = hashers.iter().map(|hasher| hashed(hasher, "x1!x1!x1!x1!"));
+    assert_eq!(join_all(hashes).await.len(), 4 * cores);
+    assert!(hashers.iter().all(|it| Arc::ptr_eq(&it.turns, &hashers[0].turns)));
+    let kept = hashers[0].memory.lock().unwrap().len();
+    assert!((1..=cores).contains(&kept), "{kept}");
+}
+
+#[tokio::test]
+async fn hashes_are_those_of_everybody_else_whatever_they_cost() {
+    let hasher = Hasher::new();
+    let stored = hashed(&hasher, "x1!x1!x1!x1!").await;
+    let theirs = Argon2::from(params());
+    let stored = phc::PasswordHash::new(stored.as_str()).unwrap();
+    assert!(theirs.verify_password(b"x1!x1!x1!x1!", &stored).is_ok());
+    // In one piece of memory after the other: larger, smaller, with two lanes.
+    for (memory, lanes) in [(64, 1), (30_000, 1), (64, 2), (19_456, 1)] {
+        let theirs = Argon2::from(Params::new(memory, 1, lanes, Some(24)).unwrap());
+        let hash: phc::PasswordHash =
+            theirs.hash_password_with_salt(b"x1!x1!x1!x1!", b"a salt of theirs").unwrap();
+        let stored = PasswordHash::stored(hash.to_string());
+        assert!(hasher.verify("x1!x1!x1!x1!", Some(stored.clone())).await.unwrap(), "{hash}");
+        assert!(!hasher.verify("x1!x1!x1!x1?", Some(stored)).await.unwrap(), "{hash}");
+    }
 }
 
 #[test]
