@@ -72,7 +72,6 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     };
     let view = InvitationView::made(&invitation, &token);
     let response = lambda::json(StatusCode::CREATED, &view)?;
-    let response = api::located(response, &format!("/api/v1/invitations/{id}"))?;
     let journal = app
         .guard
         .journal(caller, Action::InvitationCreated, id)?

@@ -37,7 +37,7 @@ async fn an_address_is_enough() {
     let answer = event("create-invitation/minimal").send(&function).await;
     assert_eq!(answer.status, 201);
     let id = answer.json()["id"].as_str().unwrap().to_owned();
-    assert_eq!(answer.header("location"), format!("/api/v1/invitations/{id}"));
+    assert!(!answer.headers.contains_key("location"), "an invitation is read in the list only");
     let token = token(&answer);
     let expected = json!({
         "id": id, "email": "grace.hopper@example.com", "role": "member",

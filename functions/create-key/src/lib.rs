@@ -73,7 +73,6 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
         last_used_at: None,
     };
     let response = lambda::json(StatusCode::CREATED, &KeyView::made(&record, &key))?;
-    let response = api::located(response, &format!("/api/v1/keys/{id}"))?;
     let scopes: Vec<_> = record.scopes.iter().copied().map(Scope::as_str).collect();
     let journal = app
         .guard
