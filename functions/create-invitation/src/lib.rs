@@ -82,7 +82,7 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
             tracing::info!(
                 invitation.id = %id,
                 principal = caller.principal(),
-                "invited a {} by `{id}`",
+                "invited by `{id}`, as {}",
                 invitation.role
             );
             Ok(response)

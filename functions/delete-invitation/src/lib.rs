@@ -6,7 +6,8 @@ mod tests;
 use domain::{Action, InvitationId, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
-use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response, input};
+use lambda::input::{self, Params};
+use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response};
 use store::{AccountStore, DeleteInvitationError};
 
 /// What the handler works with.
@@ -31,6 +32,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
 }
 
 async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+    Params::of(request).finish()?;
     let id = InvitationId::parse(&input::path(request, "id")).map_err(|_| no_invitation())?;
     let found = app.accounts.find_invitation(caller.workspace()?, id).await;
     let invitation = found.map_err(api::unread_account)?.ok_or_else(no_invitation)?;

@@ -6,7 +6,8 @@ mod tests;
 use domain::{Action, KeyId, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
-use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response, input};
+use lambda::input::{self, Params};
+use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response};
 use store::{AccountStore, DeleteKeyError};
 
 /// What the handler works with.
@@ -31,6 +32,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
 }
 
 async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+    Params::of(request).finish()?;
     let id = KeyId::parse(&input::path(request, "id")).map_err(|_| no_key())?;
     let journal = app.guard.journal(caller, Action::KeyDeleted, id)?;
     match app.accounts.delete_key(caller.workspace()?, id, &journal).await {

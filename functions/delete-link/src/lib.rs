@@ -6,7 +6,7 @@ mod tests;
 use domain::{Action, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
-use lambda::input::IfMatch;
+use lambda::input::{IfMatch, Params};
 use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Request, Response};
 use store::{DeleteError, LinkStore};
 
@@ -35,6 +35,7 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
 }
 
 async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Response<Body>, Problem> {
+    Params::of(request).finish()?;
     let workspace = caller.workspace()?;
     let if_match = IfMatch::of(request)?;
     for _ in 0..TRIES {

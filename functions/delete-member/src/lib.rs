@@ -6,7 +6,8 @@ mod tests;
 use domain::{Action, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
-use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response, input};
+use lambda::input::{self, Params};
+use lambda::{Body, Boot, EnvError, Kind, Problem, Request, Response};
 use store::{AccountStore, ChangeMemberError};
 
 /// How often a member is removed anew that somebody else changed meanwhile. Each time that one loses,
@@ -43,6 +44,7 @@ async fn delete(
     request: &Request,
     leaves: bool,
 ) -> Result<Response<Body>, Problem> {
+    Params::of(request).finish()?;
     let workspace = api::workspace_of(caller, request)?;
     let (user, manager) = match leaves {
         true => (api::person(caller)?, None),

@@ -4,6 +4,7 @@
 mod tests;
 
 use domain::{Origins, Scope};
+use lambda::input::Params;
 use lambda::{Body, Boot, EnvError, Problem, Request, Response, StatusCode, auth};
 use store::ledger::Subject;
 use store::{LedgerStore, LinkStore};
@@ -29,6 +30,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Answers with a link and its clicks.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let caller = auth::caller(&request)?.require(Scope::LinksRead)?;
+    Params::of(&request).finish()?;
     let link = api::found(&app.links, caller.workspace()?, &request).await?;
     let clicks = app.ledger.totals(Subject::Link(link.id)).await.map_err(api::unread)?;
     api::respond(StatusCode::OK, &link, clicks, &app.origins)

@@ -4,6 +4,7 @@
 mod tests;
 
 use domain::Scope;
+use lambda::input::Params;
 use lambda::{Body, Boot, EnvError, Problem, Request, Response, StatusCode, auth};
 use store::AccountStore;
 
@@ -21,6 +22,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Answers with the caller's workspace, and its version in `ETag`.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
     let caller = auth::caller(&request)?.require(Scope::LinksRead)?;
+    Params::of(&request).finish()?;
     let workspace = api::find_workspace(&app.accounts, &caller, &request).await?;
     api::respond_workspace(StatusCode::OK, &workspace, caller.role()?)
 }

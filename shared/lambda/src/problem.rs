@@ -110,7 +110,7 @@ impl Kind {
         match self {
             Self::InvalidRequest => (S::BAD_REQUEST, "invalid-request", "The request is not valid"),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid credentials"),
-            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed with these credentials"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "There is no such method here")
@@ -193,6 +193,10 @@ pub struct Problem {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// How many faults are named: a request that is full of them must not be answered by one that is
+/// many times as large.
+const MAX_FAULTS: usize = 100;
+
 #[derive(Serialize)]
 struct Wire<'a> {
     r#type: String,
@@ -218,12 +222,17 @@ impl Problem {
         self
     }
 
-    /// Everything that is wrong with a request, at once.
-    pub fn invalid(faults: Vec<Fault>) -> Self {
+    /// Everything that is wrong with a request, at once; where that is very much, the first of it.
+    pub fn invalid(mut faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
             [one] => one.detail.clone(),
+            many if MAX_FAULTS < many.len() => format!(
+                "{} things are wrong; `errors` lists the first {MAX_FAULTS} of them",
+                many.len()
+            ),
             many => format!("{} things are wrong; `errors` lists them", many.len()),
         };
+        faults.truncate(MAX_FAULTS);
         Self { detail: Some(detail), faults, ..Self::of(Kind::InvalidRequest) }
     }
 

@@ -109,6 +109,35 @@ async fn a_body_that_is_too_large_is_answered_as_promised() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_nobody_knows_is_refused() {
+    let mut faults = Vec::new();
+    for operation in &OpenApi::get().operations {
+        // OAuth has rules of its own, and whoever watches the service may pass caches by.
+        if !operation.path.starts_with("/api/v1/") || operation.function == "health" {
+            continue;
+        }
+        let own = events::all().into_iter().filter(|(function, _, event)| {
+            *function == operation.function && event["routeKey"] == operation.route()
+        });
+        // With a body as it should be, where there is one.
+        let Some((function, _, mut event)) = own.min_by_key(|(_, name, _)| name != "minimal")
+        else {
+            panic!("no event of `{}`", operation.route())
+        };
+        event["rawQueryString"] = json!("not-a-parameter=1");
+        event["queryStringParameters"] = json!({ "not-a-parameter": "1" });
+        let event = Event::of(event);
+        let service = Service::only(&function, worlds::of(&function).await).await;
+        let answer = event.send(service.function(&function)).await;
+        faults.extend(OpenApi::get().faults(&event, &answer));
+        if answer.status != 400 || !answer.text.contains("\"parameter\":\"not-a-parameter\"") {
+            faults.push(format!("`{}`: {} {}", operation.id, answer.status, answer.text));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[tokio::test]
 async fn an_address_of_the_contract_names_its_methods_to_whoever_takes_another() {
     let service = Service::only("not-found", World::new().await).await;
     let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
