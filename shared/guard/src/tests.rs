@@ -360,7 +360,7 @@ async fn an_answer_is_kept_for_a_day_and_its_row_is_then_free() {
 #[tokio::test]
 async fn a_key_that_is_none_is_refused_with_its_place() {
     let (world, function) = start().await;
-    for key in ["", " ", "a b", "a\u{e4}b", &"x".repeat(256)] {
+    for key in ["", " ", "a b", "a\u{e4}b", "a,b", &"x".repeat(256)] {
         let answer = keyed(key).send(&function).await;
         answer.assert_problem(Kind::InvalidRequest);
         assert_eq!(answer.faults(), ["Idempotency-Key"], "{key:?}");
