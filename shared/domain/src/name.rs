@@ -7,7 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 /// The longest name, in characters.
 const MAX_CHARS: usize = 100;
 
-/// A name: 1 to 100 characters without control characters or spaces at its ends, NFC.
+/// A name: 1 to 100 characters, not all of them invisible, without control characters or spaces at
+/// its ends, NFC.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -20,6 +21,9 @@ pub enum NameError {
     /// More than 100 characters.
     #[error("a name has at most 100 characters")]
     TooLong,
+    /// Nothing of it shows.
+    #[error("a name needs at least one character that shows")]
+    Invisible,
     /// Something that does not show, or that turns the text around it.
     #[error("a name has no control characters, and no space at its ends")]
     BadCharacter,
@@ -38,6 +42,9 @@ impl Name {
         if name.trim() != name || name.chars().any(is_control) {
             return Err(NameError::BadCharacter);
         }
+        if name.chars().all(is_invisible) {
+            return Err(NameError::Invisible);
+        }
         Ok(Self(name))
     }
 
@@ -52,6 +59,17 @@ impl Name {
 fn is_control(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Spaces, and what Unicode says to show nothing of. Between others they have a meaning: a joiner
+/// shapes the letters around it.
+fn is_invisible(letter: char) -> bool {
+    letter.is_whitespace()
+        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}')
+        || matches!(letter, '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}')
+        || matches!(letter, '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+        || matches!(letter, '\u{e0000}'..='\u{e0fff}')
 }
 
 impl fmt::Debug for Name {
@@ -75,6 +93,14 @@ mod tests {
         for text in [" ", " a", "a\n", "a\tb", "a\u{0}b", "a\u{202e}b", "\u{2066}a"] {
             assert_eq!(Name::parse(text), Err(NameError::BadCharacter), "{text:?}");
         }
+    }
+
+    #[test]
+    fn something_of_a_name_shows() {
+        for text in ["\u{200b}", "\u{200d}\u{2060}", "\u{feff}", "\u{3164}", "\u{2800} \u{ad}"] {
+            assert_eq!(Name::parse(text), Err(NameError::Invisible), "{text:?}");
+        }
+        assert!(Name::parse("\u{646}\u{6cc}\u{200c}\u{6a9}").is_ok(), "a letter's shape");
     }
 
     #[test]
