@@ -23,6 +23,10 @@ pub struct Guesses {
 pub struct Throttle {
     /// So many failures cost no time. People mistype.
     free: u32,
+    /// The longest wait.
+    longest: SignedDuration,
+    /// When failures are forgotten, counted from the last attempt.
+    memory: SignedDuration,
 }
 
 /// The failures of a subject, and when the last attempt was.
@@ -72,21 +76,31 @@ fn hash(kind: &str, text: &str) -> String {
 }
 
 impl Throttle {
-    /// For guesses at one account, from wherever they come.
-    pub const ACCOUNT: Self = Self { free: 5 };
+    /// For guesses at one account, from wherever they come. Longer waits would let anybody lock people
+    /// out of their accounts.
+    pub const ACCOUNT: Self = Self {
+        free: 5,
+        longest: SignedDuration::from_mins(15),
+        memory: SignedDuration::from_hours(24),
+    };
 
-    /// For guesses from one address, at whatever accounts: a company may sit behind it.
-    pub const ADDRESS: Self = Self { free: 20 };
-
-    /// The longest wait. Longer ones would let anybody lock people out of their accounts.
-    pub const LONGEST: SignedDuration = SignedDuration::from_mins(15);
-
-    /// When failures are forgotten, counted from the last attempt.
-    pub const MEMORY: SignedDuration = SignedDuration::from_hours(24);
+    /// For guesses from one address, at whatever accounts. A company may sit behind it, and a right
+    /// password does not clear it: so its waits are short, and soon forgotten. Two guesses a minute
+    /// lead nowhere either.
+    pub const ADDRESS: Self = Self {
+        free: 20,
+        longest: SignedDuration::from_secs(30),
+        memory: SignedDuration::from_hours(1),
+    };
 
     /// How many attempts need no wait, if none was right.
     pub const fn free(self) -> u32 {
         self.free
+    }
+
+    /// When failures are forgotten, counted from the last attempt.
+    pub const fn memory(self) -> SignedDuration {
+        self.memory
     }
 
     /// The wait after so many failures: none, then a second, and twice as long each time.
@@ -94,8 +108,8 @@ impl Throttle {
         let Some(doublings) = failures.checked_sub(self.free) else {
             return SignedDuration::ZERO;
         };
-        // 2^10 s is more than the longest wait.
-        SignedDuration::from_secs(1 << doublings.min(10)).min(Self::LONGEST)
+        // 2^10 s is more than any longest wait.
+        SignedDuration::from_secs(1 << doublings.min(10)).min(self.longest)
     }
 
     /// How long somebody has still to wait; nothing if an attempt may begin now.
@@ -107,8 +121,8 @@ impl Throttle {
     }
 
     /// Whether attempts are so long ago that they count no more.
-    pub fn is_forgotten(attempts: Attempts, now: Timestamp) -> bool {
-        Self::MEMORY <= now.duration_since(attempts.last_at)
+    pub fn is_forgotten(self, attempts: Attempts, now: Timestamp) -> bool {
+        self.memory <= now.duration_since(attempts.last_at)
     }
 }
 
@@ -128,8 +142,8 @@ mod tests {
             [0, 0, 0, 1, 2, 4, 8, 512, 900, 900, 900]
         );
         assert_eq!(Throttle::ADDRESS.delay(19), SignedDuration::ZERO);
-        assert_eq!(Throttle::ADDRESS.delay(20).as_secs(), 1);
-        assert_eq!(Throttle::ADDRESS.delay(u32::MAX), Throttle::LONGEST);
+        let seconds = |failures| Throttle::ADDRESS.delay(failures).as_secs();
+        assert_eq!([20, 21, 24, 25, u32::MAX].map(seconds), [1, 2, 16, 30, 30]);
     }
 
     #[test]
@@ -161,9 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_forgotten_after_a_day() {
+    fn failures_are_forgotten_after_a_day_and_those_of_an_address_after_an_hour() {
         let attempts = Attempts { failures: 100, last_at: at(0) };
-        assert!(!Throttle::is_forgotten(attempts, at(86_399)));
-        assert!(Throttle::is_forgotten(attempts, at(86_400)));
+        for (throttle, memory) in [(Throttle::ACCOUNT, 86_400), (Throttle::ADDRESS, 3_600)] {
+            assert!(!throttle.is_forgotten(attempts, at(memory - 1)));
+            assert!(throttle.is_forgotten(attempts, at(memory)));
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use domain::{Attempts, Guesses, Throttle};
+use domain::{Attempts, Guesses};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{AccountStore, ReadAccountError};
@@ -43,18 +43,19 @@ impl AccountStore {
         now: Timestamp,
     ) -> Result<Attempt, ReadAccountError> {
         let throttle = guesses.throttle();
+        let forgotten = now.saturating_sub(throttle.memory()).unwrap_or(Timestamp::MIN);
         let free = Condition::of(
             "attribute_not_exists(pk) OR (failures < :free AND last_at > :forgotten)",
         )
         .with(":free", u64::from(throttle.free()))
-        .with(":forgotten", millis(now.saturating_sub(Throttle::MEMORY).unwrap_or(Timestamp::MIN)))
+        .with(":forgotten", millis(forgotten))
         .with(":zero", 0);
         let one_more = "failures = if_not_exists(failures, :zero) + :one";
         let mut counted = self.count(guesses, one_more, 1, free, now).await?;
         for _ in 0..TRIES {
             let Counted::No(Some(row)) = counted else { break };
             let seen = read(&row)?;
-            let forgotten = Throttle::is_forgotten(seen, now);
+            let forgotten = throttle.is_forgotten(seen, now);
             if let Some(wait) = throttle.wait(seen, now).filter(|_| !forgotten) {
                 return Ok(Attempt::TooEarly(wait));
             }
@@ -106,7 +107,7 @@ impl AccountStore {
         condition: Condition,
         now: Timestamp,
     ) -> Result<Counted, Unavailable> {
-        let until = now.saturating_add(Throttle::MEMORY).unwrap_or(Timestamp::MAX);
+        let until = now.saturating_add(guesses.throttle().memory()).unwrap_or(Timestamp::MAX);
         let call = self
             .client
             .update_item()

@@ -160,7 +160,11 @@ fn account() -> Guesses {
 }
 
 async fn guess(store: &AccountStore, seconds: i64) -> Attempt {
-    match store.begin_attempt(&account(), at(seconds)).await.unwrap() {
+    guess_of(store, &account(), seconds).await
+}
+
+async fn guess_of(store: &AccountStore, guesses: &Guesses, seconds: i64) -> Attempt {
+    match store.begin_attempt(guesses, at(seconds)).await.unwrap() {
         // Rows have milliseconds, and the test's clock has more than that.
         Attempt::TooEarly(time) => Attempt::TooEarly(time.round(jiff::Unit::Second).unwrap()),
         Attempt::Begun => Attempt::Begun,
@@ -211,11 +215,27 @@ async fn a_right_password_makes_all_guesses_forgotten_and_a_day_does_too() {
     for _ in 0..5 {
         assert_eq!(guess(&store, 0).await, Attempt::Begun);
     }
-    let day = Throttle::MEMORY.as_secs();
+    let day = Throttle::ACCOUNT.memory().as_secs();
     for _ in 0..5 {
         assert_eq!(guess(&store, day).await, Attempt::Begun);
     }
     assert_eq!(guess(&store, day).await, wait(1));
+}
+
+#[tokio::test]
+async fn an_address_waits_half_a_minute_at_most_and_is_forgiven_after_an_hour() {
+    let (_embedded, store) = store().await;
+    let from = Guesses::from_address("192.0.2.1".parse().unwrap());
+    let guess = |second| guess_of(&store, &from, second);
+    for second in 0..30 {
+        guess(100 * second).await;
+    }
+    assert_eq!(guess(2900).await, wait(30));
+    let forgotten = 2900 + 60 * 60;
+    for _ in 0..20 {
+        assert_eq!(guess(forgotten).await, Attempt::Begun);
+    }
+    assert_eq!(guess(forgotten).await, wait(1));
 }
 
 #[tokio::test]
