@@ -30,7 +30,7 @@ impl KeyView {
             created_at: key.created_at().to_string(),
             created_by: key.created_by.map(|by| by.to_string()),
             expires_at: key.expires_at.map(|at| at.to_string()),
-            last_used_at: key.last_used_at.map(|at| at.to_string()),
+            last_used_at: key.last_used().map(|at| at.to_string()),
             writes_per_minute: key.writes_per_minute,
             key: None,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::secret::{Secret, SecretHash, SecretKind};
 use crate::{KeyId, Principal, Scope, WorkspaceId};
@@ -46,7 +46,7 @@ pub struct KeyRecord {
     pub created_by: Option<Principal>,
     /// How much it may write in a minute, where that is not what its workspace may.
     pub writes_per_minute: Option<u32>,
-    /// When it was used last, to the hour.
+    /// When it was used last, as far as that was written down: [`KeyRecord::last_used`].
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -90,18 +90,26 @@ impl ApiKey {
     }
 }
 
-impl KeyRecord {
-    /// How exactly it is known when a key was used last. One write an hour and not one a request.
-    const USE_IS_KNOWN_TO: SignedDuration = SignedDuration::from_hours(1);
+/// The beginning of an hour.
+fn hour(at: Timestamp) -> Timestamp {
+    const SECONDS: i64 = 60 * 60;
+    Timestamp::from_second(at.as_second().div_euclid(SECONDS) * SECONDS).unwrap_or(at)
+}
 
+impl KeyRecord {
     /// When it was made, to the millisecond.
     pub fn created_at(&self) -> Timestamp {
         self.id.at()
     }
 
-    /// Whether a use at this moment is to be written down.
+    /// The hour in which it was used last.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        self.last_used_at.map(hour)
+    }
+
+    /// Whether a use at this moment is to be written down: one write an hour, and not one a request.
     pub fn use_is_news(&self, now: Timestamp) -> bool {
-        self.last_used_at.is_none_or(|at| Self::USE_IS_KNOWN_TO <= now.duration_since(at))
+        self.last_used().is_none_or(|last| last < hour(now))
     }
 
     /// Whether a key is the one recorded, at this moment.
@@ -181,10 +189,11 @@ mod tests {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         assert!(record().use_is_news(at(0)));
         let used = KeyRecord { last_used_at: Some(at(100)), ..record() };
-        assert!(!used.use_is_news(at(100)) && !used.use_is_news(at(3_699)));
-        assert!(used.use_is_news(at(3_700)));
+        assert_eq!(used.last_used(), Some(at(0)));
+        assert!(!used.use_is_news(at(100)) && !used.use_is_news(at(3_599)));
+        assert!(used.use_is_news(at(3_600)));
         // Another clock was ahead.
-        assert!(!used.use_is_news(at(50)));
+        assert!(!used.use_is_news(at(50)) && !used.use_is_news(at(-50)));
     }
 
     #[test]
