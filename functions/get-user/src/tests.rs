@@ -36,8 +36,8 @@ async fn all_workspaces_are_there_whatever_the_token_is_for() {
     accounts.accept_invitation(&invitation, &member, &store::Journal::none()).await.unwrap();
     let answer = event("get-user/minimal").of_principal(ALAN).send(&function).await;
     let expected = json!([
-        {"id": WORKSPACE, "name": "Example Shop", "role": "member"},
-        {"id": OTHER_WORKSPACE, "name": "Another Shop", "role": "owner"}
+        {"id": OTHER_WORKSPACE, "name": "Another Shop", "role": "owner"},
+        {"id": WORKSPACE, "name": "Example Shop", "role": "member"}
     ]);
     assert_eq!(answer.json()["workspaces"], expected);
     let answer = event("get-user/without-workspace").send(&function).await;

@@ -37,7 +37,8 @@ impl App {
         }
         let token = TokenId::new(now, self.random.u128());
         let workspace = Some(record.workspace);
-        let token = AccessToken::new(token, Principal::Key(id), workspace, scopes, None, now);
+        let token = AccessToken::new(token, Principal::Key(id), workspace, scopes, None, now)
+            .until(record.expires_at);
         self.grant(Granted { token, refresh_token: None }).await
     }
 }

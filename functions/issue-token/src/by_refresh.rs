@@ -64,7 +64,8 @@ impl App {
     }
 
     /// Where the next token is good: in the workspace that is asked for, or in that of the session.
-    /// Who has left that one goes on in another.
+    /// Who is not in that one any more is not moved to another unasked: a client that is told nothing
+    /// would go on writing, somewhere else. Who was in none is in their first one once they have it.
     async fn place(&self, session: &Session, asked: Option<WorkspaceId>) -> Result<Place, Refused> {
         let wanted = asked.or(session.workspace);
         let found = self.accounts.find_person(session.user, wanted).await;
@@ -72,10 +73,11 @@ impl App {
         if !user.is_some_and(|user| session.is_of(&user)) {
             return Err(worthless());
         }
-        match (placed(member), asked) {
-            (Some(place), _) => Ok(Some(place)),
-            (None, Some(asked)) => Err(no_workspace(asked)),
-            (None, None) => self.first_place(session.user).await,
+        match (placed(member), asked, session.workspace) {
+            (Some(place), _, _) => Ok(Some(place)),
+            (None, Some(asked), _) => Err(no_workspace(asked)),
+            (None, None, Some(_)) => Err(worthless()),
+            (None, None, None) => self.first_place(session.user).await,
         }
     }
 }

@@ -115,7 +115,7 @@ impl App {
         let wire = Wire {
             access_token,
             token_type: "Bearer",
-            expires_in: AccessToken::LIFETIME.as_secs(),
+            expires_in: token.seconds(),
             refresh_token,
             scope: token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
             workspace: token.workspace.map(|id| id.to_string()),

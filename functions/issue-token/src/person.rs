@@ -73,7 +73,7 @@ impl App {
         }
     }
 
-    /// The oldest workspace that a person is in.
+    /// Where a person has been for longest.
     pub(crate) async fn first_place(&self, user: UserId) -> Result<Place, Refused> {
         let page = self.accounts.workspaces_of(user, None, 1).await.map_err(api::unread_account)?;
         Ok(placed(page.items.into_iter().next().map(|(_, member)| member)))

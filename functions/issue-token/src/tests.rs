@@ -258,6 +258,12 @@ async fn an_address_that_guesses_at_many_accounts_waits_as_well() {
     let answer = endpoint.guess("guess0@example.com", PASSWORD).await;
     assert_refused(&answer, 400, "invalid_grant");
     endpoint.sample("minimal").await.assert_problem(Kind::RateLimited);
+    // However many there were, everybody else there waits for half a minute at most.
+    for number in 1..10 {
+        endpoint.advance(60);
+        endpoint.guess(&format!("guess{number}@example.com"), PASSWORD).await;
+    }
+    assert_eq!(endpoint.sample("minimal").await.header("retry-after"), "30");
 }
 
 #[tokio::test]
@@ -465,10 +471,77 @@ async fn a_session_moves_to_another_workspace_of_the_person_and_stays_there() {
     assert_eq!(moved.json()["scope"], "links:read stats:read account");
     let next = endpoint.refresh(&refresh_token(&moved)).await;
     assert_eq!(next.json()["workspace"], OTHER_WORKSPACE);
-    // Whoever is removed there goes on where they are still.
+    // Whoever is removed there is nowhere, until they say where they want to be.
     accounts.remove_member(&member, &Journal::none()).await.unwrap();
-    let back = endpoint.refresh(&refresh_token(&next)).await;
+    let last = refresh_token(&next);
+    let gone = endpoint.refresh(&last).await;
+    assert_refused(&gone, 400, "invalid_grant");
+    assert_eq!(gone.text, endpoint.sample("unknown-refresh-token").await.text);
+    let back = endpoint.ask(&format!("{}&workspace={WORKSPACE}", form_of(&last))).await;
     assert_eq!(back.json()["workspace"], WORKSPACE);
+}
+
+#[tokio::test]
+async fn a_session_without_a_workspace_goes_on_in_the_first_one_that_there_is() {
+    let endpoint = Endpoint::new().await;
+    let accounts = endpoint.world.accounts();
+    let (shop, grace) = (WorkspaceId::parse(WORKSPACE).unwrap(), UserId::parse(GRACE).unwrap());
+    let member = accounts.find_member(shop, grace).await.unwrap().unwrap();
+    accounts.remove_member(&member, &Journal::none()).await.unwrap();
+    let nowhere = endpoint.guess(GRACE_EMAIL, PASSWORD).await;
+    join(&endpoint, OTHER_WORKSPACE, 5).await;
+    let next = endpoint.refresh(&refresh_token(&nowhere)).await;
+    assert_eq!(next.json()["workspace"], OTHER_WORKSPACE);
+    // And stays there, though she comes back to where she was.
+    join(&endpoint, WORKSPACE, 6).await;
+    let next = endpoint.refresh(&refresh_token(&next)).await;
+    assert_eq!(next.json()["workspace"], OTHER_WORKSPACE);
+}
+
+#[tokio::test]
+async fn a_sign_in_begins_where_the_person_has_been_for_longest() {
+    let endpoint = Endpoint::new().await;
+    let accounts = endpoint.world.accounts();
+    let (shop, grace) = (WorkspaceId::parse(WORKSPACE).unwrap(), UserId::parse(GRACE).unwrap());
+    let member = accounts.find_member(shop, grace).await.unwrap().unwrap();
+    accounts.remove_member(&member, &Journal::none()).await.unwrap();
+    // The older workspace is the newer membership.
+    let mut both = [WORKSPACE, OTHER_WORKSPACE];
+    both.sort_unstable();
+    join(&endpoint, both[1], 5).await;
+    join(&endpoint, both[0], 6).await;
+    let answer = endpoint.guess(GRACE_EMAIL, PASSWORD).await;
+    assert_eq!(answer.json()["workspace"], both[1]);
+}
+
+/// Grace is invited to a workspace, and accepts so many seconds from now.
+async fn join(endpoint: &Endpoint, workspace: &str, seconds: i64) {
+    let accounts = endpoint.world.accounts();
+    let at = now() + SignedDuration::from_secs(seconds);
+    let invitation = domain::Invitation {
+        id: domain::InvitationId::new(at, 78),
+        workspace: WorkspaceId::parse(workspace).unwrap(),
+        email: people::grace().email,
+        role: Role::Viewer,
+        ..people::invitation()
+    };
+    accounts.create_invitation(&invitation, &Journal::none()).await.unwrap();
+    let member = invitation.accepted_by(people::grace().id, at);
+    accounts.accept_invitation(&invitation, &member, &Journal::none()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_ends_with_the_key() {
+    let endpoint = Endpoint::new().await;
+    for (millis, seconds) in [(60_000, 60), (1, 1), (901_000, 900)] {
+        let end = now() + SignedDuration::from_millis(millis);
+        let key = KeyRecord { expires_at: Some(end), ..people::key() };
+        endpoint.world.accounts().put_key(&key).await.unwrap();
+        let answer = endpoint.sample("client-basic").await;
+        assert_eq!(answer.json()["expires_in"], seconds, "{millis}");
+        let token = endpoint.token(&answer).await;
+        assert_eq!(token.seconds(), seconds);
+    }
 }
 
 fn form_of(token: &str) -> String {

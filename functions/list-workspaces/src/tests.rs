@@ -64,6 +64,31 @@ async fn pages_show_each_once_oldest_first() {
 }
 
 #[tokio::test]
+async fn the_oldest_membership_comes_first_and_not_the_oldest_workspace() {
+    let (world, function) = start().await;
+    found(&world, 1).await;
+    // One that is older than hers, and that she joined last.
+    let (accounts, alan) = (world.accounts(), people::alan().id);
+    let old = WorkspaceId::new(jiff::Timestamp::UNIX_EPOCH, 1);
+    let workspace = Workspace::new(old, Name::parse("Old Shop").unwrap());
+    accounts.create_workspace(&workspace, alan, &Journal::none()).await.unwrap();
+    let invitation = domain::Invitation {
+        id: domain::InvitationId::new(now(), 7),
+        workspace: old,
+        email: people::ada().email,
+        ..people::invitation()
+    };
+    accounts.create_invitation(&invitation, &Journal::none()).await.unwrap();
+    let at = now() + jiff::SignedDuration::from_secs(1);
+    let member = invitation.accepted_by(people::ada().id, at);
+    accounts.accept_invitation(&invitation, &member, &Journal::none()).await.unwrap();
+    let answer = event("list-workspaces/minimal").send(&function).await.json();
+    let names: Vec<_> = answer["items"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = names.iter().map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Example Shop", "Shop 1", "Old Shop"]);
+}
+
+#[tokio::test]
 async fn somebody_without_a_workspace_has_an_empty_list() {
     let (_world, function) = start().await;
     let nobody = event("list-workspaces/minimal").of_principal("usr_01K9Z0000000000000000000TZ");

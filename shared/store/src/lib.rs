@@ -18,7 +18,7 @@ mod unavailable;
 pub use accounts::{
     AcceptError, AccountStore, After, AfterError, Attempt, ChangeMemberError, Claimed,
     CreateInvitationError, CreateKeyError, CreateUserError, CreateWorkspaceError,
-    DeleteInvitationError, DeleteKeyError, FoundCode, Joining, LinkIdentityError, OpenSessionError,
+    DeleteInvitationError, DeleteKeyError, FoundCode, Joined, Joining, LinkIdentityError, OpenSessionError,
     Page, ReadAccountError, RotateError, Standing, UpdateUserError, UpdateWorkspaceError,
 };
 pub use buckets::{BucketStore, Taken};

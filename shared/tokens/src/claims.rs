@@ -41,4 +41,19 @@ impl AccessToken {
         let expires_at = issued_at.saturating_add(Self::LIFETIME).unwrap_or(Timestamp::MAX);
         Self { id, principal, workspace, scopes, session, issued_at, expires_at }
     }
+
+    /// The same, good for no longer than what it was taken with, if that has an end. A second is the
+    /// least: whether its holder is still good in it is for the authorizer to say.
+    #[must_use]
+    pub fn until(self, end: Option<Timestamp>) -> Self {
+        let Some(end) = end else { return self };
+        let last = end.as_second().max(self.issued_at.as_second().saturating_add(1));
+        let last = Timestamp::from_second(last).unwrap_or(self.expires_at);
+        Self { expires_at: self.expires_at.min(last), ..self }
+    }
+
+    /// For how many seconds it is good, from its beginning on.
+    pub fn seconds(&self) -> i64 {
+        self.expires_at.duration_since(self.issued_at).as_secs()
+    }
 }

@@ -35,7 +35,7 @@ pub use sessions::{OpenSessionError, RotateError};
 pub use sign_ins::FoundCode;
 pub use standing::{Claimed, Standing};
 pub use users::{CreateUserError, Joining, UpdateUserError};
-pub use workspaces::{CreateWorkspaceError, UpdateWorkspaceError};
+pub use workspaces::{CreateWorkspaceError, Joined, UpdateWorkspaceError};
 
 use crate::commit::{Change, CommitError, commit};
 use crate::dice::Dice;

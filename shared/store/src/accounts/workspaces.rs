@@ -1,17 +1,20 @@
 //! Workspaces.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Member, UserId, Workspace, WorkspaceId};
+use jiff::Timestamp;
 
 use super::members::memberships;
-use super::page::{After, Page, next};
+use super::page::{After, AfterError, Page, next};
 use super::{AccountStore, ReadAccountError, item};
 use crate::commit::{Change, CommitError, Condition};
 use crate::journal::Journal;
 use crate::keys;
-use crate::row::{BadRow, Read, Write, row};
+use crate::row::{Read, Write, row};
 use crate::unavailable::Unavailable;
 
 /// Why a workspace was not made.
@@ -34,6 +37,36 @@ pub enum UpdateWorkspaceError {
     /// DynamoDB is slow, throttled or away.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// The place of a membership among a person's own: by time, and then by workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Joined {
+    at: Timestamp,
+    workspace: WorkspaceId,
+}
+
+impl Joined {
+    fn of(member: &Member) -> Self {
+        Self { at: member.joined_at, workspace: member.workspace }
+    }
+}
+
+impl fmt::Display for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.at, self.workspace)
+    }
+}
+
+impl FromStr for Joined {
+    type Err = AfterError;
+
+    fn from_str(text: &str) -> Result<Self, AfterError> {
+        let (at, workspace) = text.split_once(' ').ok_or(AfterError)?;
+        let at = at.parse().map_err(|_| AfterError)?;
+        let workspace = WorkspaceId::parse(workspace).map_err(|_| AfterError)?;
+        Ok(Self { at, workspace })
+    }
 }
 
 impl AccountStore {
@@ -91,31 +124,55 @@ impl AccountStore {
         }
     }
 
-    /// A page of at most `limit` (1 to 100) workspaces of a person, oldest first, with what the
-    /// person is in each. One `Query` and one `BatchGetItem`.
+    /// A page of at most `limit` (1 to 100) workspaces of a person, with what the person is in each:
+    /// where they have been for longest first. One `Query` for a thousand memberships, and one
+    /// `BatchGetItem`.
     pub async fn workspaces_of(
         &self,
         user: UserId,
-        after: Option<After<WorkspaceId>>,
+        after: Option<After<Joined>>,
         limit: usize,
-    ) -> Result<Page<(Workspace, Member), WorkspaceId>, ReadAccountError> {
+    ) -> Result<Page<(Workspace, Member), Joined>, ReadAccountError> {
         let doing = format!("listing the workspaces of `{user}`");
-        let (rows, more) = self.list(memberships(user, after), limit, &doing).await?;
-        let mine =
-            rows.iter().map(item::read_membership).collect::<Result<Vec<Member>, BadRow>>()?;
+        // Their rows are in the order of the workspaces' ids.
+        let mut mine = self.memberships(user, &doing).await?;
+        mine.sort_by_key(Joined::of);
+        mine.retain(|member| after.is_none_or(|After(last)| last < Joined::of(member)));
+        let more = limit < mine.len();
+        mine.truncate(limit);
         let keys = mine.iter().map(|member| keys::workspace(member.workspace));
         let mut found = HashMap::new();
         for row in self.rows(keys, &doing).await? {
             let workspace = item::read_workspace(&row)?;
             found.insert(workspace.id, workspace);
         }
-        let next = next(mine.last().map(|member| member.workspace), more);
+        let next = next(mine.last().map(Joined::of), more);
         let items = mine.into_iter();
         let items = items.filter_map(|member| Some((found.remove(&member.workspace)?, member)));
         Ok(Page { items: items.collect(), next })
     }
 
-    /// All workspaces of a person, oldest first.
+    /// All memberships of a person, in no order that means something.
+    async fn memberships(
+        &self,
+        user: UserId,
+        doing: &str,
+    ) -> Result<Vec<Member>, ReadAccountError> {
+        const AT_ONCE: usize = 1000;
+        let (mut all, mut after) = (Vec::<Member>::new(), None);
+        loop {
+            let (rows, more) = self.list(memberships(user, after), AT_ONCE, doing).await?;
+            for row in &rows {
+                all.push(item::read_membership(row)?);
+            }
+            after = next(all.last().map(|member| member.workspace), more);
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// All workspaces of a person: where they have been for longest first.
     pub async fn all_workspaces_of(
         &self,
         user: UserId,
