@@ -9,7 +9,7 @@ use guard::{Guard, Once};
 use jiff::SignedDuration;
 use lambda::auth::{self, Caller};
 use lambda::input::{Fields, number, text};
-use lambda::{Body, Boot, Clock, EnvError, Problem, Random, Request, Response, StatusCode};
+use lambda::{Body, Boot, Clock, EnvError, Kind, Problem, Random, Request, Response, StatusCode};
 use serde_json::Value;
 use store::{AccountStore, CreateInvitationError};
 
@@ -59,11 +59,17 @@ async fn create(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     if !api::manager(&app.accounts, caller).await?.may_manage(new.role) {
         return Err(api::too_small_a_role(new.role));
     }
+    let workspace = caller.workspace()?;
+    // One that is accepted at this moment is found when the invitation is used.
+    if app.accounts.is_member(workspace, &new.email).await.map_err(api::unread_account)? {
+        let why = "whoever has this e-mail address is a member of the workspace already";
+        return Err(Problem::client(Kind::Conflict, why));
+    }
     let id = InvitationId::new(app.clock.now(), app.random.u128());
     let token = InvitationToken::of(id, [app.random.u128(), app.random.u128()]);
     let invitation = Invitation {
         id,
-        workspace: caller.workspace()?,
+        workspace,
         email: new.email,
         role: new.role,
         hash: token.hash(),

@@ -45,7 +45,8 @@ async fn an_address_is_enough() {
     });
     assert_eq!(answer.json(), expected);
     let operations = world.probe.take_operations();
-    assert_eq!(operations, ["UpdateItem", "GetItem", "TransactWriteItems"]);
+    let expected = ["UpdateItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"];
+    assert_eq!(operations, expected);
     let found = world.accounts().invitation_of(&token).await.unwrap().unwrap();
     assert_eq!(found.id.to_string(), id);
     let invited = Email::parse("Grace.Hopper@example.com").unwrap();
@@ -104,6 +105,22 @@ async fn whoever_was_removed_a_moment_ago_invites_nobody() {
     world.accounts().remove_member(&member, &store::Journal::none()).await.unwrap();
     gone().send(&function).await.assert_problem(Kind::Unauthorized);
     assert!(stored(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_a_member_is_not_invited_again_and_whoever_else_is_here_is() {
+    let (world, function) = start().await;
+    world.probe.take_calls();
+    let grace = json!({"email": people::GRACE_EMAIL, "role": "viewer"});
+    inviting(&grace).send(&function).await.assert_problem(Kind::Conflict);
+    assert_eq!(world.probe.take_operations(), ["UpdateItem", "GetItem", "GetItem", "GetItem"]);
+    assert!(stored(&world).await.is_empty());
+    world.probe.take_calls();
+    // Alan is in another workspace, and the admin does not learn that he is here at all.
+    let alan = json!({"email": people::ALAN_EMAIL});
+    assert_eq!(inviting(&alan).send(&function).await.status, 201);
+    let expected = ["UpdateItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"];
+    assert_eq!(world.probe.take_operations(), expected);
 }
 
 #[tokio::test]

@@ -6,14 +6,15 @@
 
 use std::collections::HashMap;
 
-use domain::{Member, Role, User, UserId, WorkspaceId};
+use domain::{Email, Member, Role, User, UserId, WorkspaceId};
+use jiff::Timestamp;
 
 use super::page::{After, List, Page, next};
 use super::{AccountStore, ReadAccountError, item};
 use crate::commit::{Change, CommitError, Condition};
 use crate::journal::Journal;
 use crate::keys;
-use crate::row::BadRow;
+use crate::row::{BadRow, Read};
 use crate::unavailable::Unavailable;
 
 /// Why a member was not changed or removed.
@@ -40,6 +41,20 @@ impl AccountStore {
         let doing = format!("reading the member `{user}` of `{workspace}`");
         let row = self.row(&keys::membership(user, workspace), doing).await?;
         Ok(row.as_ref().map(item::read_membership).transpose()?)
+    }
+
+    /// Whether the address is a member's. Two `GetItem`, also where nobody has it: how long it takes
+    /// tells nothing of who has an account.
+    pub async fn is_member(
+        &self,
+        workspace: WorkspaceId,
+        email: &Email,
+    ) -> Result<bool, ReadAccountError> {
+        let row = self.row(&keys::email(email), "finding a member by e-mail address").await?;
+        let user = row.map(|row| row.parse("user_id", |text| UserId::parse(text).ok()));
+        let nobody = || UserId::new(Timestamp::UNIX_EPOCH, 0);
+        let user = user.transpose()?.unwrap_or_else(nobody);
+        Ok(self.find_member(workspace, user).await?.is_some())
     }
 
     /// A page of at most `limit` (1 to 100) members of a workspace. One `Query` and one
