@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use domain::{Origins, Slug};
+use domain::{Email, Origins, Slug};
 use lambda::{Clock, Env, Random, log_filter};
 use store::{AccountStore, Found, LinkStore};
 
@@ -69,6 +69,11 @@ enum Command {
     /// Make a new key for access tokens; the old one is believed for an hour more, and the next
     /// rotation after that drops it
     RotateTokenKey,
+    /// Give somebody who has forgotten theirs a new random password, and end all their sessions
+    ResetPassword {
+        /// Their e-mail address
+        email: String,
+    },
 }
 
 /// Runs the command that this process was started with.
@@ -103,6 +108,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Some(Command::Demo) => Box::pin(load_demo(flags)).await,
             Some(Command::Verify) => Box::pin(run_verify(flags)).await,
             Some(Command::RotateTokenKey) => rotate_token_key(&flags),
+            Some(Command::ResetPassword { email }) => {
+                Box::pin(reset_password(&flags, &email)).await
+            }
         }
     });
     // A request that was cut off may still hold a thread; nobody waits for it.
@@ -209,6 +217,26 @@ fn rotate_token_key(flags: &Flags) -> anyhow::Result<ExitCode> {
     }
     text.push_str("\nIt signs access tokens from the next start of the server on.\n");
     print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reset_password(flags: &Flags, email: &str) -> anyhow::Result<ExitCode> {
+    if flags.ephemeral {
+        bail!("data in memory is another process's; give a directory by `--data-dir`");
+    }
+    if !flags.data_dir.join("lock").exists() {
+        bail!("there is no data in `{}`", flags.data_dir.display());
+    }
+    let email = Email::parse(email)?;
+    let access = Access::to(&flags.data_dir).await?;
+    let accounts = AccountStore::new(&access.aws(), TABLES.accounts);
+    let (clock, random) = (Clock::system(), Random::system());
+    let password =
+        stores::reset_password(&accounts, &flags.data_dir, &email, &clock, &random).await?;
+    print(&format!(
+        "The password of {} is now {password}\n\nIt is shown this once. Their sessions have ended.\n",
+        email.as_str()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@
 //! | `lock` | locked by the one process that uses the directory; the system frees it with the process |
 //! | `running.json` | how to reach the server that runs; left over after a crash, which the lock tells |
 //! | `api-key` | the first API key, to be shown again |
-//! | `owner-password` | the first password of the first person, who may change it |
+//! | `owner-password` | the password of the first person, for as long as they do not choose another |
 //! | `token-keys/` | what access tokens are signed with, see [`crate::keys`] |
 //! | `origin` | where links live that name no domain, see [`DataDir::origin`] |
 
@@ -132,10 +132,6 @@ impl DataDir {
         self.write("api-key", key)
     }
 
-    pub(crate) fn remember_owner_password(&self, password: &str) -> anyhow::Result<()> {
-        self.write("owner-password", password)
-    }
-
     /// The origin of links that name no domain: that of the first start, for as long as the
     /// directory lives.
     ///
@@ -164,6 +160,12 @@ impl DataDir {
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         write_private(&self.path, name, text)
     }
+}
+
+/// Keeps the password of the first person. Whoever does so may not have the lock: it is a new one that
+/// they know, whichever server runs.
+pub(crate) fn remember_owner_password(folder: &Path, password: &str) -> anyhow::Result<()> {
+    write_private(folder, "owner-password", password)
 }
 
 /// Writes a file that only this user may read, the whole of it or nothing.

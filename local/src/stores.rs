@@ -8,18 +8,18 @@ use anyhow::{Context, bail};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::{
-    ApiKey, Email, Invitation, InvitationId, InvitationToken, KeyId, KeyRecord, Name, Role, Scope,
-    User, UserId, WorkspaceId,
+    ApiKey, Email, Guesses, Invitation, InvitationId, InvitationToken, KeyId, KeyRecord, Name,
+    Role, Scope, User, UserChange, UserId, WorkspaceId,
 };
 use embedded::Embedded;
 use jiff::SignedDuration;
 use lambda::{Clock, Env, Random};
 use passwords::{Hasher, NewPassword};
-use store::{AccountStore, Joining, Journal, create_tables};
+use store::{AccountStore, Joining, Journal, UpdateUserError, create_tables};
 use tokio::time::{Instant, sleep};
 
 use crate::contract::Contract;
-use crate::data::{DataDir, DataDirError, Owner, Running};
+use crate::data::{DataDir, DataDirError, Owner, Running, remember_owner_password};
 use crate::settings::{RAW_BUCKET, TABLES};
 use crate::sources::create_queues;
 
@@ -54,20 +54,29 @@ pub(crate) async fn api_key(
 ) -> anyhow::Result<ApiKey> {
     let now = clock.now();
     let known = data.map(DataDir::api_key).transpose()?.flatten();
+    let new = || ApiKey::new(KeyId::new(now, random.u128()), [random.u128(), random.u128()]);
+    let first = accounts.workspaces().await?.first().copied();
     let key = match &known {
-        None => ApiKey::new(KeyId::new(now, random.u128()), [random.u128(), random.u128()]),
+        None => new(),
         Some(text) => match ApiKey::parse(text) {
-            Ok(key) if accounts.find_key(key.id()).await?.is_some() => return Ok(key),
-            // The stores were emptied, and the key was kept: it opens the new ones.
-            Ok(key) => key,
+            Ok(key) => {
+                if let Some(record) = accounts.find_key(key.id()).await? {
+                    // The first versions had no lists of keys: nobody could have revoked it.
+                    accounts.list_key(&record).await?;
+                    return Ok(key);
+                }
+                // The stores were emptied, and the key was kept: it opens the new ones. But one that was
+                // revoked does not come back.
+                if first.is_none() { key } else { new() }
+            }
             Err(_) => bail!(
                 "the file `api-key` in the data directory does not hold an API key; \
                  delete it to get a new one"
             ),
         },
     };
-    let workspace = match accounts.workspaces().await?.first() {
-        Some(first) => *first,
+    let workspace = match first {
+        Some(first) => first,
         None => {
             let new = WorkspaceId::new(now, random.u128());
             accounts.put_workspace(new, "Signpost").await?;
@@ -131,10 +140,41 @@ pub(crate) async fn owner(
     accounts.create_invitation(&invitation, &Journal::none()).await?;
     // Before the row: whoever is there can sign in.
     if let Some(data) = data {
-        data.remember_owner_password(&password)?;
+        remember_owner_password(data.path(), &password)?;
     }
     accounts.create_user(&user, Joining::Invited(&invitation), &Journal::none()).await?;
     Ok(Some(Owner { email: OWNER_EMAIL.to_owned(), password }))
+}
+
+/// Gives somebody a new random password, and ends all that was signed in with the old one: for who
+/// has forgotten theirs. The waits after wrong guesses at it are over, too.
+pub(crate) async fn reset_password(
+    accounts: &AccountStore,
+    data: &Path,
+    email: &Email,
+    clock: &Clock,
+    random: &Random,
+) -> anyhow::Result<String> {
+    let password = password(random.u128());
+    let chosen = NewPassword::parse(&password, email)?;
+    let hash = Hasher::new().hash(chosen, random.u128()).await?;
+    loop {
+        let old = accounts.find_user_by_email(email).await?;
+        let old = old.with_context(|| format!("nobody has the address `{}`", email.as_str()))?;
+        let change = UserChange { password: Some(hash.clone()), ..UserChange::default() };
+        let new = old.edited(change, clock.now());
+        // There is nobody whom the audit log could name.
+        match accounts.update_user(&old, &new, &Journal::none()).await {
+            Ok(()) => break,
+            Err(UpdateUserError::Changed(_)) => {}
+            Err(error @ UpdateUserError::Unavailable(_)) => return Err(error.into()),
+        }
+    }
+    accounts.forget_attempts(&Guesses::at_account(email)).await?;
+    if email.as_str() == OWNER_EMAIL {
+        remember_owner_password(data, &password)?;
+    }
+    Ok(password)
 }
 
 /// Five groups of five letters and digits that are not taken for one another: 125 bits.

@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use aws_sdk_sqs::Client;
-use lambda::Clock;
+use domain::Email;
+use lambda::{Clock, Random};
 use serde_json::{Value, json};
+use store::AccountStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::support::until;
 use crate::keys::TokenKeys;
-use crate::settings::{CLICKS_QUEUE, retention};
-use crate::stores::Access;
+use crate::settings::{CLICKS_QUEUE, TABLES, retention};
+use crate::stores::{Access, reset_password};
 use crate::verify::{Verdict, verify};
 use crate::{Data, Options, Owner, Platform};
 
@@ -158,6 +160,99 @@ async fn an_api_key_outlives_the_stores_and_the_stores_outlive_it() {
     std::fs::write(folder.path().join("api-key"), "nonsense").unwrap();
     let error = Platform::start(Options::new(in_folder(folder.path()))).await.unwrap_err();
     assert!(error.to_string().contains("`api-key`"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_does_not_come_back_with_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let first = platform.ready().api_key.clone();
+    let id = format!("key_{}", &first[3..29]);
+    assert_eq!(ask(&platform, &format!("DELETE /api/v1/keys/{id}"), "").await.0, 204);
+    platform.stop().await;
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_ne!(platform.ready().api_key, first);
+    assert_eq!(ask_with(&platform, &first, "GET /api/v1/links", "").await.0, 401);
+    assert_eq!(ask(&platform, "GET /api/v1/links", "").await.0, 200);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn the_key_of_a_directory_from_before_there_were_lists_is_listed_and_can_be_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let id = format!("key_{}", &platform.ready().api_key[3..29]);
+    let listed =
+        async |platform: &Platform| ask(platform, "GET /api/v1/keys", "").await.1.contains(&id);
+    assert!(listed(&platform).await);
+    let accounts = AccountStore::new(&platform.aws(), TABLES.accounts);
+    let workspace = accounts.workspaces().await.unwrap()[0];
+    drop(accounts);
+    let key = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+    let delete = aws_sdk_dynamodb::Client::new(&platform.aws()).delete_item();
+    let delete = delete.table_name(TABLES.accounts).key("pk", key(format!("W#{workspace}")));
+    delete.key("sk", key(format!("K#{id}"))).send().await.unwrap();
+    assert!(!listed(&platform).await);
+    let line = format!("DELETE /api/v1/keys/{id}");
+    assert_eq!(ask(&platform, &line, "").await.0, 404);
+    platform.stop().await;
+    for _ in 0..2 {
+        let platform = start(in_folder(folder.path()), false).await;
+        assert!(listed(&platform).await);
+        platform.stop().await;
+    }
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_eq!(ask(&platform, &line, "").await.0, 204);
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_whether_the_server_runs_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = start(in_folder(folder.path()), false).await;
+    let owner = platform.ready().owner.clone().unwrap();
+    let (_, tokens) = sign_in(&platform, &owner).await;
+    // Whoever has forgotten it has tried in vain.
+    let wrong = Owner { password: "not the right one".to_owned(), ..owner.clone() };
+    for _ in 0..5 {
+        assert_eq!(sign_in(&platform, &wrong).await.0, 400);
+    }
+    assert_eq!(sign_in(&platform, &owner).await.0, 429);
+
+    let beside = reset(folder.path(), &owner).await;
+    assert_eq!(sign_in(&platform, &beside).await.0, 200);
+    assert_eq!(sign_in(&platform, &owner).await.0, 400);
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+    let headers = "content-type: application/x-www-form-urlencoded\r\n";
+    let (status, body) = send(&platform, "POST /oauth/token", headers, &form).await;
+    assert_eq!(status, 400, "{body}");
+    platform.stop().await;
+
+    let alone = reset(folder.path(), &beside).await;
+    let platform = start(in_folder(folder.path()), false).await;
+    assert_eq!(sign_in(&platform, &alone).await.0, 200);
+    assert_eq!(sign_in(&platform, &beside).await.0, 400);
+    platform.stop().await;
+}
+
+/// Gives somebody a new password, as the command does, and answers how they sign in.
+async fn reset(folder: &Path, owner: &Owner) -> Owner {
+    let access = Access::to(folder).await.unwrap();
+    let accounts = AccountStore::new(&access.aws(), TABLES.accounts);
+    let (clock, random) = (Clock::system(), Random::system());
+    let reset = async |email: &str| {
+        let email = Email::parse(email).unwrap();
+        reset_password(&accounts, folder, &email, &clock, &random).await
+    };
+    let kept = || std::fs::read_to_string(folder.join("owner-password")).unwrap();
+    let error = reset("nobody@example.com").await.unwrap_err();
+    assert_eq!(error.to_string(), "nobody has the address `nobody@example.com`");
+    assert_eq!(kept().trim(), owner.password, "only the first person's is kept");
+    let password = reset(&owner.email).await.unwrap();
+    assert_eq!(kept().trim(), password);
+    assert_ne!(password, owner.password);
+    Owner { password, ..owner.clone() }
 }
 
 #[tokio::test]

@@ -148,6 +148,12 @@ impl AccountStore {
         }
     }
 
+    /// Puts a key that is there into the list of its workspace: for one that was made before there were
+    /// such lists. One `PutItem`, which changes nothing where it is listed.
+    pub async fn list_key(&self, key: &KeyRecord) -> Result<(), Unavailable> {
+        self.put(place_row(key), format!("listing the key `{}`", key.id)).await
+    }
+
     /// Writes a key over whatever is there: for the one that a platform makes at its start, and for
     /// tests.
     pub async fn put_key(&self, key: &KeyRecord) -> Result<(), Unavailable> {

@@ -75,6 +75,24 @@ async fn an_id_that_is_taken_makes_nobody_elses_key() {
 }
 
 #[tokio::test]
+async fn a_key_that_no_list_has_is_listed_once_and_can_be_revoked_then() {
+    let (_world, store) = start().await;
+    store.create_key(&key(), &Journal::none()).await.unwrap();
+    store.list_key(&key()).await.unwrap();
+    let unlisted = keys::key_of(key().workspace, key().id);
+    let delete = store.client.delete_item().table_name(&store.table);
+    delete.set_key(Some(unlisted.attributes())).send().await.unwrap();
+    assert!(store.keys(key().workspace, None, 10).await.unwrap().items.is_empty());
+    for _ in 0..2 {
+        store.list_key(&key()).await.unwrap();
+        let listed = store.keys(key().workspace, None, 10).await.unwrap();
+        assert_eq!(listed.items, [key()]);
+    }
+    store.delete_key(key().workspace, key().id, &Journal::none()).await.unwrap();
+    assert_eq!(store.find_key(key().id).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn of_many_that_use_a_key_at_once_one_writes_it_down() {
     let (world, store) = start().await;
     store.create_key(&key(), &Journal::none()).await.unwrap();
