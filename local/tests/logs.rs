@@ -36,11 +36,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(dir: &Path) -> Self {
+    /// Starts it, to log this much, or as much as it does by itself.
+    fn start(dir: &Path, level: Option<&str>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_local"))
             .args(["--json", "--port", "0", "--data-dir"])
             .arg(dir)
-            .env("RUST_LOG", "trace")
+            .env_remove("RUST_LOG")
+            .envs(level.map(|level| ("RUST_LOG", level)))
             .env("SIGNUP", "open")
             .env("ORIGIN_SECRET", ORIGIN_SECRET)
             .stdout(Stdio::piped())
@@ -82,7 +84,7 @@ impl Running {
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, body: body.to_owned() }
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Asks with a bearer token and a JSON body.
@@ -142,6 +144,7 @@ impl Drop for Running {
 #[derive(Debug)]
 struct Answer {
     status: u16,
+    head: String,
     body: String,
 }
 
@@ -332,7 +335,7 @@ fn suspicious(log: &str) -> Vec<String> {
 #[test]
 fn no_secret_and_no_person_is_in_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let running = Running::start(dir.path());
+    let running = Running::start(dir.path(), Some("trace"));
     let secrets = live(&running, dir.path());
     let log = running.stop();
 
@@ -346,6 +349,20 @@ fn no_secret_and_no_person_is_in_the_log() {
         found.extend(lines.map(|line| format!("`{secret}` in: {line}")));
     }
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn a_line_names_its_request_however_much_is_logged() {
+    for (level, said) in [(None, "created"), (Some("info"), "answered 201")] {
+        let dir = tempfile::tempdir().unwrap();
+        let running = Running::start(dir.path(), level);
+        let link = json!({ "url": "https://example.com/" });
+        let answer = running.api("POST", "links", &running.key, &link);
+        let id = answer.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+        let log = running.stop();
+        let named = log.lines().any(|line| line.contains(said) && line.contains(id));
+        assert!(named, "`{said}` and `{id}` are in no line:\n{log}");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ use hyper::body::Incoming;
 use lambda::{Clock, Function, Invocation, Random};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use self::authorizer::{Authorizer, Verdict};
 use self::body::{Bodies, Whole};
@@ -244,12 +245,18 @@ impl Gateway {
         let invocation =
             Invocation { event, request_id: self.ids.invocation(), timeout: INTEGRATION_TIMEOUT };
         let name = function.name();
+        // Of the highest level: it goes with every line, whatever `RUST_LOG` leaves of them. It is
+        // named as Lambda's own is, so that one search finds a request in both.
+        let span = tracing::error_span!("invoke", requestId = invocation.request_id);
         let function = function.clone();
-        let running = tokio::spawn(async move {
+        let invoking = async move {
             let _permit = permit;
             function.invoke(invocation).await
-        });
-        match timeout(INTEGRATION_TIMEOUT, running).await {
+        };
+        let running = tokio::spawn(invoking.instrument(span.clone()));
+        let answered = timeout(INTEGRATION_TIMEOUT, running).await;
+        let _entered = span.enter();
+        match answered {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => {
                 tracing::error!(function = name, %error, "`{name}` failed");
