@@ -94,8 +94,7 @@ impl DataDir {
         let failed = |source| DataDirError::Io { path: path.to_owned(), source };
         make_private(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
-        let lock = OpenOptions::new().create(true).append(true).open(path.join("lock"));
-        let lock = lock.map_err(failed)?;
+        let lock = private_file(&path.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -104,6 +103,7 @@ impl DataDir {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        make_stores_private(&path).map_err(failed)?;
         let own = Self { path, _lock: lock };
         // Of a server that was killed. Whoever meets the lock from now on must not believe it.
         own.forget_running();
@@ -183,6 +183,31 @@ pub(crate) fn write_private(folder: &Path, name: &str, text: &str) -> anyhow::Re
     write().with_context(|| format!("writing `{}`", path.display()))
 }
 
+/// The stores make their files as the umask says. What is there before keeps its permissions, and
+/// SQLite gives them to the files that it makes beside its own.
+fn make_stores_private(path: &Path) -> io::Result<()> {
+    for name in ["dynamodb.sqlite", "sqs.sqlite"] {
+        private_file(&path.join(name))?;
+        // Of a process that was killed, or of one that did not care.
+        for beside in ["-wal", "-shm"] {
+            let beside = path.join(format!("{name}{beside}"));
+            if beside.exists() {
+                private_file(&beside)?;
+            }
+        }
+    }
+    let folder = path.join("s3");
+    make_private(&folder)?;
+    restrict(&folder, 0o700)
+}
+
+/// Opens a file, which is made if it is missing, and which only this user may read from now on.
+fn private_file(path: &Path) -> io::Result<File> {
+    let file = private().create(true).append(true).open(path)?;
+    restrict(path, 0o600)?;
+    Ok(file)
+}
+
 /// The server that says that it runs on this directory.
 fn running(path: &Path) -> Option<Running> {
     serde_json::from_str(&fs::read_to_string(path.join("running.json")).ok()?).ok()
@@ -210,6 +235,17 @@ fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
+}
+
+#[cfg(unix)]
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(unix))]

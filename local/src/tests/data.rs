@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::data::{DataDir, DataDirError, Ready, Running};
+use crate::platform::{Data, Options, Platform};
 
 fn running(url: &str) -> Running {
     let ready = Ready {
@@ -61,4 +62,28 @@ fn secrets_are_for_this_user_only() {
     own.remember_running(&running("http://127.0.0.1:8123")).unwrap();
     let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("api-key"), mode("running.json")), (0o700, 0o600, 0o600));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn data_is_for_this_user_only_whoever_made_its_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("data");
+    fs::create_dir(&path).unwrap();
+    // By an earlier version, or as the umask said.
+    for name in ["lock", "dynamodb.sqlite", "sqs.sqlite"] {
+        fs::write(path.join(name), "").unwrap();
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let options = Options { poll: false, ..Options::new(Data::Directory(path.clone())) };
+    let platform = Platform::start(options).await.unwrap();
+    for entry in fs::read_dir(&path).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        let (mode, private) =
+            (metadata.permissions().mode() & 0o777, if metadata.is_dir() { 0o700 } else { 0o600 });
+        assert_eq!(mode, private, "{:?}: {mode:o}", entry.file_name());
+    }
+    platform.stop().await;
 }
