@@ -18,8 +18,9 @@ mod unavailable;
 pub use accounts::{
     AcceptError, AccountStore, After, AfterError, Attempt, ChangeMemberError, Claimed,
     CreateInvitationError, CreateKeyError, CreateUserError, CreateWorkspaceError,
-    DeleteInvitationError, DeleteKeyError, FoundCode, Joined, Joining, LinkIdentityError, OpenSessionError,
-    Page, ReadAccountError, RotateError, Standing, UpdateUserError, UpdateWorkspaceError,
+    DeleteInvitationError, DeleteKeyError, FoundCode, Joined, Joining, LinkIdentityError,
+    OpenSessionError, Page, ReadAccountError, RotateError, Standing, UpdateUserError,
+    UpdateWorkspaceError,
 };
 pub use buckets::{BucketStore, Taken};
 pub use journal::{Answer, Journal};
