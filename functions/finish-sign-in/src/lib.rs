@@ -8,9 +8,7 @@ use domain::{SignIn, SignInCode, SignInGrant, SignInState, SignUp, UserId};
 use guard::PublicGuard;
 use lambda::form::Form;
 use lambda::viewer::Viewers;
-use lambda::{
-    Body, Boot, Chain, Clock, EnvError, Kind, OAuthError, Problem, Random, Request, Response,
-};
+use lambda::{Body, Boot, Chain, Clock, EnvError, OAuthError, Problem, Random, Request, Response};
 use sso::{Client, Provider, Settings};
 use store::{AccountStore, ReadAccountError};
 
@@ -46,10 +44,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Takes a browser that comes back from the identity provider, and sends it on to the client. There
 /// are no credentials yet: what is counted is the address that the request comes from.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
-    let Some(provider) = &app.provider else {
-        let detail = "there is no identity provider here; sign in by password";
-        return Err(Problem::client(Kind::NotFound, detail));
-    };
+    let provider = app.provider.as_ref().ok_or_else(sso::not_here)?;
     let address = app.viewers.address(&request);
     app.guard.admit(address, || finish(&app, provider, &request)).await
 }

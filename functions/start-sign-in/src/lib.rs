@@ -4,8 +4,8 @@
 mod tests;
 
 use domain::{
-    BrowserSecret, ClientState, CodeChallenge, RedirectUri, Scope, SignIn, SignInRequest,
-    SignInState, WorkspaceId,
+    BrowserSecret, ClientState, CodeChallenge, OWN_CLIENT, RedirectUri, Scope, SignIn,
+    SignInRequest, SignInState, WorkspaceId,
 };
 use guard::PublicGuard;
 use lambda::form::Form;
@@ -16,9 +16,6 @@ use lambda::{
 };
 use sso::{Client, Provider, Settings, SsoError};
 use store::AccountStore;
-
-/// The one client: the service's own tools. It is public, so knowing its name proves nothing.
-const CLIENT_ID: &str = "signpost";
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
@@ -51,10 +48,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// Sends a browser on to the identity provider. There are no credentials yet: what is counted is the
 /// address that the request comes from.
 pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Problem> {
-    let Some(provider) = &app.provider else {
-        let detail = "there is no identity provider here; sign in by password";
-        return Err(Problem::client(Kind::NotFound, detail));
-    };
+    let provider = app.provider.as_ref().ok_or_else(sso::not_here)?;
     let address = app.viewers.address(&request);
     app.guard.admit(address, || start(&app, provider, &request)).await
 }
@@ -132,9 +126,9 @@ fn at_first_origin(settings: &Settings, request: &Request) -> Option<String> {
 /// Where the browser may be sent, or what the browser itself is told.
 fn redirect_uri(settings: &Settings, query: &Form) -> Result<RedirectUri, (OAuthError, String)> {
     match query.get("client_id") {
-        Some(CLIENT_ID) => {}
+        Some(OWN_CLIENT) => {}
         Some(_) => {
-            let description = format!("`client_id` is `{CLIENT_ID}`");
+            let description = format!("`client_id` is `{OWN_CLIENT}`");
             return Err((OAuthError::UnauthorizedClient, description));
         }
         None => {

@@ -86,6 +86,12 @@ impl Settings {
     }
 }
 
+/// The answer where the operator has named no identity provider.
+pub fn not_here() -> Problem {
+    let detail = "there is no identity provider here; sign in by password";
+    Problem::client(Kind::NotFound, detail)
+}
+
 /// Sends the browser somewhere, once: the address is a secret, and nobody is to keep it or to be
 /// told of it.
 pub fn redirect(location: &str) -> Result<Response<Body>, Problem> {

@@ -11,7 +11,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use browser::{Client, redirect};
+pub use browser::{Client, not_here, redirect};
 pub use http::HttpError;
 pub use provider::{Identity, Provider, SsoError, TokenFault};
 pub use settings::{ClientSecret, Settings};
