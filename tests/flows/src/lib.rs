@@ -10,6 +10,8 @@ mod flows;
 #[cfg(test)]
 mod functions;
 #[cfg(test)]
+mod given;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod repository;
@@ -19,3 +21,5 @@ mod schema;
 mod service;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod workers;

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::openapi::OpenApi;
 use crate::repository::{assert_none, files, folders, read, root};
+use crate::workers::Workers;
 
 /// A row of the table in a function's README.
-pub(super) fn row(function: &str, name: &str) -> String {
+fn row(function: &str, name: &str) -> String {
     let readme = read(format!("functions/{function}/README.md"));
     let begin = format!("| {name} | ");
     let row = readme.lines().find_map(|line| line.strip_prefix(&begin));
@@ -15,16 +16,8 @@ pub(super) fn row(function: &str, name: &str) -> String {
 
 #[test]
 fn the_table_of_a_function_says_what_an_operator_asks() {
-    const ROWS: [&str; 8] = [
-        "Trigger",
-        "Events",
-        "Environment",
-        "IAM actions",
-        "Reads, writes",
-        "Idempotent by",
-        "On failure",
-        "Memory, timeout",
-    ];
+    const ROWS: [&str; 6] =
+        ["Trigger", "Events", "Reads, writes", "Idempotent by", "On failure", "Given"];
     let mut faults = Vec::new();
     for function in folders("functions") {
         let place = format!("functions/{function}/README.md");
@@ -33,6 +26,9 @@ fn the_table_of_a_function_says_what_an_operator_asks() {
         }
         if !row(&function, "Events").contains(&format!("`events/{function}/`")) {
             faults.push(format!("{place}: the row `Events` does not name `events/{function}/`"));
+        }
+        if !row(&function, "Given").contains("`function.yaml`") {
+            faults.push(format!("{place}: the row `Given` does not name `function.yaml`"));
         }
         if !read(&place).starts_with(&format!("# {function}\n")) {
             faults.push(format!("{place}: the heading is not `# {function}`"));
@@ -60,6 +56,14 @@ fn the_trigger_of_a_function_is_that_of_the_contract() {
         };
         if !trigger.contains(&scope) {
             faults.push(format!("{place} does not say {scope}"));
+        }
+    }
+    for (function, worker) in Workers::get().workers {
+        let trigger = row(&function, "Trigger");
+        let by = worker.queue.or(worker.schedule).unwrap_or_default();
+        if !trigger.contains(&format!("`{by}`")) {
+            let place = format!("functions/{function}/README.md: the row `Trigger`");
+            faults.push(format!("{place} does not name `{by}`"));
         }
     }
     assert_none(&faults);

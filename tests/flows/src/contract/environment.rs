@@ -1,47 +1,14 @@
-//! Settings: what a function reads, what its README names, and what `.env.example` shows.
+//! Settings: what a function reads, what its `function.yaml` names, and what `.env.example` shows.
 
 use std::collections::BTreeSet;
 
 use lambda::Env;
 use testkit::World;
 
-use super::documents::row;
 use super::sources::product_sources;
 use crate::functions;
+use crate::given::Given;
 use crate::repository::{assert_none, read};
-
-/// What a README says of its function's settings.
-#[derive(Debug, Default)]
-struct Settings {
-    required: BTreeSet<String>,
-    optional: BTreeSet<String>,
-}
-
-impl Settings {
-    /// The names of the row `Environment`. What stands behind «optional», or has its default behind
-    /// it in brackets, is optional.
-    fn of(function: &str) -> Self {
-        let row = row(function, "Environment");
-        let mut settings = Self::default();
-        for part in row.split(';') {
-            let all_optional = part.trim_start().starts_with("optional");
-            let pieces: Vec<_> = part.split('`').collect();
-            for (at, name) in pieces.iter().enumerate().filter(|(_, name)| is_name(name)) {
-                let has_default = pieces.get(at + 1).is_some_and(|rest| rest.starts_with(" ("));
-                let list = match all_optional || has_default {
-                    true => &mut settings.optional,
-                    false => &mut settings.required,
-                };
-                list.insert((*name).to_owned());
-            }
-        }
-        settings
-    }
-
-    fn all(&self) -> BTreeSet<String> {
-        self.required.union(&self.optional).cloned().collect()
-    }
-}
 
 /// Whether a text is the name of a setting.
 fn is_name(text: &str) -> bool {
@@ -112,19 +79,19 @@ async fn load(
 }
 
 #[tokio::test]
-async fn a_function_starts_with_what_its_readme_names_and_not_with_less() {
+async fn a_function_starts_with_what_it_is_given_and_not_with_less() {
     let world = World::new().await;
     let mut faults = Vec::new();
     for function in functions::NAMES {
-        let place = format!("functions/{function}/README.md: the row `Environment`");
-        let settings = Settings::of(function);
-        for names in [&settings.all(), &settings.required] {
+        let (place, given) = (Given::place(function), Given::to(function).environment);
+        let required = given.required();
+        for names in [&given.all(), &required] {
             if let Err(error) = load(&world, function, names).await {
                 faults.push(format!("{place}: with {names:?} it does not start: {error}"));
             }
         }
-        for name in &settings.required {
-            let mut fewer = settings.required.clone();
+        for name in &required {
+            let mut fewer = required.clone();
             fewer.remove(name);
             match load(&world, function, &fewer).await {
                 Ok(()) => faults.push(format!("{place}: `{name}` is optional")),
@@ -139,11 +106,11 @@ async fn a_function_starts_with_what_its_readme_names_and_not_with_less() {
 }
 
 #[test]
-fn a_readme_names_what_the_source_reads() {
+fn a_function_is_given_what_its_source_reads() {
     let mut faults = Vec::new();
     for function in functions::NAMES {
-        let (named, read) = (Settings::of(function).all(), in_source(function));
-        let place = format!("functions/{function}/README.md: the row `Environment`");
+        let (named, read) = (Given::to(function).environment.all(), in_source(function));
+        let place = Given::place(function);
         for name in read.difference(&named) {
             faults.push(format!("{place} does not name `{name}`"));
         }
@@ -157,13 +124,15 @@ fn a_readme_names_what_the_source_reads() {
 #[test]
 fn the_example_shows_every_setting() {
     let shown: BTreeSet<_> = in_example().into_iter().map(|(name, _)| name.to_owned()).collect();
-    let mut read: BTreeSet<_> =
-        functions::NAMES.iter().flat_map(|function| Settings::of(function).all()).collect();
+    let mut read: BTreeSet<_> = functions::NAMES
+        .iter()
+        .flat_map(|function| Given::to(function).environment.all())
+        .collect();
     // How much is logged, for all of them.
     read.insert("RUST_LOG".to_owned());
     let faults: Vec<_> = shown
         .symmetric_difference(&read)
-        .map(|name| format!(".env.example and the READMEs of the functions differ in `{name}`"))
+        .map(|name| format!("`.env.example` and the files `function.yaml` differ in `{name}`"))
         .collect();
     assert_none(&faults);
 }

@@ -1,9 +1,10 @@
 //! The sample events: of a shape that AWS sends, for a route that exists, and used.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::openapi::OpenApi;
 use crate::repository::{assert_none, files, folders, list, read, text};
+use crate::workers::Workers;
 
 /// All events: function, name without extension, content.
 pub(super) fn all() -> Vec<(String, String, Value)> {
@@ -21,7 +22,7 @@ pub(super) fn all() -> Vec<(String, String, Value)> {
 
 #[test]
 fn an_event_is_one_of_its_functions_trigger() {
-    let api = OpenApi::get();
+    let (api, workers) = (OpenApi::get(), Workers::get().workers);
     let mut faults = Vec::new();
     for (function, name, event) in all() {
         let place = format!("events/{function}/{name}.json");
@@ -30,6 +31,13 @@ fn an_event_is_one_of_its_functions_trigger() {
             if !list(&event["Records"]).iter().all(from_queue) {
                 faults.push(format!("{place}: a record is not of SQS"));
             }
+            continue;
+        }
+        if let Some(worker) = workers.get(&function) {
+            if worker.schedule.is_none() {
+                faults.push(format!("{place}: its queue sends `Records`"));
+            }
+            faults.extend(schedule_faults(&event).into_iter().map(|it| format!("{place}: {it}")));
             continue;
         }
         if event["version"] != "2.0" {
@@ -63,6 +71,32 @@ fn an_event_is_one_of_its_functions_trigger() {
         }
     }
     assert_none(&faults);
+}
+
+/// Everything in which an event is not as EventBridge sends those of its schedules.
+fn schedule_faults(event: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    let fixed = [
+        ("version", json!("0")),
+        ("detail-type", json!("Scheduled Event")),
+        ("source", json!("aws.events")),
+        ("detail", json!({})),
+    ];
+    for (field, value) in fixed {
+        if event[field] != value {
+            faults.push(format!("`{field}` is not {value}"));
+        }
+    }
+    for field in ["id", "account", "time", "region"] {
+        if text(&event[field]).is_empty() {
+            faults.push(format!("`{field}` is missing"));
+        }
+    }
+    let of_a_rule = |arn: &Value| text(arn).contains(":rule/");
+    if list(&event["resources"]).is_empty() || !list(&event["resources"]).iter().all(of_a_rule) {
+        faults.push("`resources` does not name the rule".to_owned());
+    }
+    faults
 }
 
 #[test]

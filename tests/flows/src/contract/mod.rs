@@ -9,6 +9,7 @@ mod documents;
 mod environment;
 mod events;
 mod examples;
+mod given;
 mod manifests;
 mod names;
 mod problems;

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::functions;
 use crate::openapi::OpenApi;
-use crate::repository::{assert_none, exists, folders, list, members, read, text, yaml};
+use crate::repository::{assert_none, exists, folders, list, members, read, text};
+use crate::workers::Workers;
 
 /// The authorizer: no route starts it, the gateway does.
 const AUTHORIZER: &str = "authorize";
@@ -21,8 +22,9 @@ fn started() -> BTreeMap<String, String> {
     }
     let default = "openapi.yaml: x-default-function".to_owned();
     started.insert(api.default_function().to_owned(), default);
-    for name in yaml("workers.yaml")["workers"].as_object().into_iter().flat_map(|all| all.keys()) {
-        started.insert(name.clone(), format!("workers.yaml: worker `{name}`"));
+    for name in Workers::get().workers.into_keys() {
+        let starter = format!("workers.yaml: worker `{name}`");
+        started.insert(name, starter);
     }
     started.insert(AUTHORIZER.to_owned(), "the gateway's authorizer".to_owned());
     started
