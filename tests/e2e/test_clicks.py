@@ -1,0 +1,127 @@
+"""Behind the answer: the queue, the ledger, the bucket, the schedule."""
+
+import json
+import secrets
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+from signpost.service import ulid, until
+
+POISON = "no click at all"
+
+
+def message(link, **more):
+    """A click as the redirect sends it."""
+    return json.dumps({
+        "v": 1, "id": f"clk_{ulid()}", "link": link["id"], "workspace": link["workspace"],
+        "domain": link["domain"], "slug": link["slug"], "shard": 0, "status": 302, **more,
+    })
+
+
+@pytest.fixture
+def link(service):
+    return service.link() | {"workspace": service.workspace}
+
+
+def test_a_click_that_comes_twice_counts_once(service, cloud, link):
+    body = message(link)
+    for _ in range(3):
+        cloud.queues.send_message(QueueUrl=cloud.queue("clicks"), MessageBody=body)
+    service.counted(link, 1)
+    until(30, "the queue is empty", lambda: cloud.waiting("clicks") == 0)
+    service.counted(link, 1)
+
+
+def test_a_poisoned_message_ends_in_the_dead_letter_queue_and_its_neighbours_are_counted(service, cloud, link):
+    clicks, dead = cloud.queue("clicks"), cloud.queue("clicks-dead")
+    assert cloud.waiting("clicks-dead") == 0
+    # One that never was a click, and one whose cause will be mended: its shard does not exist yet.
+    late = json.loads(message(link))
+    bodies = [message(link), POISON, message(link), json.dumps(late | {"v": 2}), message(link)]
+    entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+    cloud.queues.send_message_batch(QueueUrl=clicks, Entries=entries)
+    service.counted(link, 3)
+    until(90, "both are in the dead-letter queue", lambda: cloud.waiting("clicks-dead") == 2)
+    assert service.clicks(link)["total"] == 3
+
+    # The runbook: mend the cause, then redrive.
+    found = until(10, "both are read", lambda: read_all(cloud, dead, 2))
+    assert sorted(it["Body"] for it in found) == sorted([POISON, bodies[3]])
+    (poison,) = [it for it in found if it["Body"] == POISON]
+    (mended,) = [it for it in found if it["Body"] != POISON]
+    for it, body in ((poison, None), (mended, json.dumps(late))):
+        cloud.queues.delete_message(QueueUrl=dead, ReceiptHandle=it["ReceiptHandle"])
+        if body is not None:
+            # As if record-clicks could read it now.
+            cloud.queues.send_message(QueueUrl=dead, MessageBody=body)
+    redrive(cloud)
+    service.counted(link, 4)
+    assert cloud.waiting("clicks-dead") == 0
+
+
+def read_all(cloud, queue, count):
+    seen = {}
+    for _ in range(count + 2):
+        page = cloud.queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=2)
+        seen |= {it["MessageId"]: it for it in page.get("Messages", [])}
+        if len(seen) == count:
+            return list(seen.values())
+    return None
+
+
+def redrive(cloud):
+    """`aws sqs start-message-move-task`, and what it does where the emulator has no such call."""
+    dead, clicks = cloud.queue("clicks-dead"), cloud.queue("clicks")
+    arn = cloud.queues.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    try:
+        cloud.queues.start_message_move_task(SourceArn=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in UNKNOWN_CALL:
+            raise
+        while moved := cloud.queues.receive_message(QueueUrl=dead, MaxNumberOfMessages=10).get("Messages"):
+            for it in moved:
+                cloud.queues.send_message(QueueUrl=clicks, MessageBody=it["Body"])
+                cloud.queues.delete_message(QueueUrl=dead, ReceiptHandle=it["ReceiptHandle"])
+
+
+UNKNOWN_CALL = {"InvalidAction", "UnsupportedOperation", "UnknownOperationException", "AWS.SimpleQueueService.UnsupportedOperation"}
+
+
+def test_every_counted_click_is_in_the_bucket(service, cloud, context, link):
+    for _ in range(2):
+        service.follow(link["slug"]).expect(302)
+    service.counted(link, 2)
+    counted = {click["id"] for click in service.get(f"/api/v1/links/{link['id']}/clicks").expect(200)["items"]}
+    today = time.strftime("raw/dt=%Y-%m-%d/", time.gmtime(time.time() - 60))[:11]
+    pages = cloud.objects.get_paginator("list_objects_v2").paginate(Bucket=context["raw_bucket"], Prefix=today)
+    objects = sorted((it["LastModified"], it["Key"]) for page in pages for it in page.get("Contents", []))
+    lines = []
+    for _, key in objects[-20:]:
+        assert key.endswith(".jsonl")
+        body = cloud.objects.get_object(Bucket=context["raw_bucket"], Key=key)["Body"].read()
+        lines += [json.loads(line) for line in body.splitlines()]
+    of_link = [line for line in lines if line["link"] == link["id"]]
+    assert {line["id"] for line in of_link} == counted
+    assert all(line["slug"] == link["slug"] and line["workspace"] == service.workspace for line in of_link)
+
+
+def test_messages_that_make_no_sense_are_given_back_one_by_one(service, link):
+    bodies = [
+        POISON, "", "{}", "[]", message(link), message(link, shard=9_999), message(link, id="clk_1"),
+        # Older than clicks are kept: its row may be gone, and it could count twice.
+        message(link, id=f"clk_{ulid(time.time() - 400 * 86_400)}"), message(link, link="lnk_" + secrets.token_hex(3)),
+    ]
+    failed = service.record(*bodies)
+    assert sorted(it["itemIdentifier"] for it in failed) == ["0", "1", "2", "3", "5", "6", "7", "8"]
+    service.counted(link, 1, seconds=1)
+
+
+def test_the_schedule_verifies_the_ledger_and_finds_no_difference(cloud):
+    def ran():
+        lines = [json.loads(line) for line in cloud.lines("verify-ledger") if line.startswith("{")]
+        return [line for line in lines if "LedgerVerified" in line]
+
+    seen = until(130, "the schedule has started `verify-ledger`", ran, every=1)
+    assert all(line.get("LedgerDifference", 0) == 0 for line in seen)
+    assert not [line for line in cloud.lines("verify-ledger") if '"ERROR"' in line]
