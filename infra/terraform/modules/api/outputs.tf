@@ -1,0 +1,19 @@
+output "id" {
+  description = "AWS's name for the API."
+  value       = aws_apigatewayv2_api.this.id
+}
+
+output "endpoint" {
+  description = "Its address in AWS, without a path."
+  value       = aws_apigatewayv2_api.this.api_endpoint
+}
+
+output "stage" {
+  description = "The stage, for domain names that lead to it."
+  value       = aws_apigatewayv2_stage.this.id
+}
+
+output "access_log" {
+  description = "Where each request has a line."
+  value       = aws_cloudwatch_log_group.access.name
+}

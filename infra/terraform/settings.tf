@@ -1,0 +1,49 @@
+# What the functions find in their environment. A function gets what its function.yaml names and
+# nothing else, so that none holds a secret that it does not need.
+
+locals {
+  # The origins of the service; the first is its name.
+  origins = (
+    length(var.domains) > 0 ? [for domain in var.domains : "https://${domain.name}"] :
+    # In an emulator nobody resolves it; a request of any other host means the first origin.
+    ["https://signpost.localhost"]
+  )
+
+  # Which optional settings there are is decided by variables alone, and so known in the plan.
+  has_origin_secret = false
+
+  settings = merge(
+    {
+      LINKS_TABLE      = module.data.tables["links"].name
+      CLICKS_TABLE     = module.data.tables["clicks"].name
+      ACCOUNTS_TABLE   = module.data.tables["accounts"].name
+      CLICKS_QUEUE_URL = module.queues.queues["clicks"].url
+      RAW_BUCKET       = module.data.bucket.name
+
+      ORIGINS    = join(",", local.origins)
+      TOKEN_KEYS = module.tokens.setting
+      SIGNUP     = var.signup
+
+      CACHE_TTL_SECONDS      = tostring(var.cache_ttl_seconds)
+      STALE_IF_ERROR_SECONDS = tostring(var.stale_if_error_seconds)
+      CLICK_SEND             = var.click_send
+      CLICK_RETENTION_DAYS   = tostring(var.click_retention_days)
+      WRITES_PER_MINUTE      = tostring(var.writes_per_minute)
+      SIGN_IN_PER_MINUTE     = tostring(var.sign_in_per_minute)
+    },
+    length(var.blocked_hosts) == 0 ? {} : { BLOCKED_HOSTS = join(",", var.blocked_hosts) },
+    length(var.sign_in_redirects) == 0 ? {} : { SIGN_IN_REDIRECTS = join(",", var.sign_in_redirects) },
+    var.oidc == null ? {} : {
+      OIDC_ISSUER      = var.oidc.issuer
+      OIDC_CLIENT_ID   = var.oidc.client_id
+      OIDC_TRUST_EMAIL = tostring(var.oidc.trust_email)
+    },
+    try(var.oidc.members, null) == null ? {} : { OIDC_MEMBERS = var.oidc.members },
+    nonsensitive(var.oidc_client_secret == null) ? {} : { OIDC_CLIENT_SECRET = var.oidc_client_secret },
+  )
+
+  environments = { for name, function in local.functions : name => merge(
+    { RUST_LOG = var.log_level },
+    { for setting in function.settings : setting => local.settings[setting] if contains(keys(local.settings), setting) },
+  ) }
+}
