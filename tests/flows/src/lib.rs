@@ -20,6 +20,10 @@ mod schema;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod workers;

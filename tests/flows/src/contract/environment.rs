@@ -9,6 +9,7 @@ use super::sources::product_sources;
 use crate::functions;
 use crate::given::Given;
 use crate::repository::{assert_none, read};
+use crate::template::{self, Shown};
 
 /// Whether a text is the name of a setting.
 fn is_name(text: &str) -> bool {
@@ -55,10 +56,9 @@ fn in_source(function: &str) -> BTreeSet<String> {
 
 /// The settings that `.env.example` shows.
 fn in_example() -> Vec<(&'static str, String)> {
-    let page: &'static str = read(".env.example").leak();
-    let line =
-        |line: &'static str| line.split_once('=').map(|(name, value)| (name, value.to_owned()));
-    page.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect()
+    let setting =
+        |setting: Shown| -> (&'static str, String) { (String::leak(setting.name), setting.value) };
+    template::shown().into_iter().map(setting).collect()
 }
 
 /// Loads a function with these of the settings in `.env.example`.
@@ -134,5 +134,13 @@ fn the_example_shows_every_setting() {
         .symmetric_difference(&read)
         .map(|name| format!("`.env.example` and the files `function.yaml` differ in `{name}`"))
         .collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn the_example_says_what_each_setting_is() {
+    let silent = template::shown().into_iter().filter(|setting| setting.says.is_empty());
+    let faults: Vec<_> =
+        silent.map(|it| format!(".env.example: say above `{}` what it is", it.name)).collect();
     assert_none(&faults);
 }

@@ -14,5 +14,7 @@ mod manifests;
 mod names;
 mod problems;
 mod sources;
+mod template;
+mod watch;
 mod workers;
 mod worlds;
