@@ -45,3 +45,21 @@ def pytest_collection_modifyitems(items):
     """Flows first, then what takes permissions away, and in the end what reads all that was logged."""
     rank = {"test_permissions": 1, "test_logs": 2}
     items.sort(key=lambda item: rank.get(item.module.__name__, 0))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The table of permissions, and how long what took."""
+    seconds = {}
+    rows = []
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if not hasattr(report, "nodeid"):
+                continue
+            what = "permissions" if report.nodeid.startswith("test_permissions") else "flows"
+            seconds[what] = seconds.get(what, 0) + getattr(report, "duration", 0)
+            rows += [value for name, value in getattr(report, "user_properties", []) if name == "permission"]
+    if rows:
+        terminalreporter.section("what fails without each permission")
+        for function, resource, action, why in sorted(rows):
+            terminalreporter.line(f"{function:24} {action:30} {resource:15} {why[:120]}")
+    terminalreporter.line(", ".join(f"{what}: {spent:.0f} s" for what, spent in sorted(seconds.items())))

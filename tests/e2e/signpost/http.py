@@ -86,8 +86,9 @@ class Http:
             answer = Answer(f"{method} {path}", response.status, response.headers, response.read())
         finally:
             connection.close()
-        if response.headers.get_content_type() == "application/json" and isinstance(answer.json, dict):
-            remember(answer.json)
+        # Some gateways call an empty body JSON.
+        if answer.body and response.headers.get_content_type() == "application/json":
+            remember(answer.json if isinstance(answer.json, dict) else {})
         return answer
 
 

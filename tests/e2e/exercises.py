@@ -1,0 +1,331 @@
+"""For each function, the shortest use of it that needs every one of its permissions.
+
+`test_permissions.py` takes the permissions away one by one, and demands that the function's exercise
+fails. So an exercise looks at all that a missing permission spoils: also at what is left out in
+silence, such as the header of a limit that could not be counted.
+"""
+
+import json
+import secrets
+import time
+
+from signpost.service import TOOL, basic, new_password, ulid, until
+
+EXERCISES = {}
+
+
+def exercise(function):
+    EXERCISES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+class World:
+    """Whom the exercises need; made once."""
+
+    def __init__(self, anyone, owner, elsewhere, context):
+        self.anyone, self.owner, self.context = anyone, owner, context
+        self.cloud = anyone.cloud
+        self.service = owner.in_workspace()
+        self.elsewhere = owner.in_workspace(elsewhere.workspace)
+        self.guest = self.service.person()
+        self.link = self.service.link(slug="e2e-" + secrets.token_hex(5), tags=["e2e-exercise"])
+        self.service.follow(self.link["slug"]).expect(302)
+        self.service.counted(self.link, 1)
+
+
+def counted(answer):
+    """The caller's limit was counted: else the answer says the policy only."""
+    assert answer.header("ratelimit"), f"{answer.asked}: no limit was counted: {answer.headers.items()}"
+    return answer
+
+
+def once(service, path, body):
+    """A request and its repetition: the second answer is the first one, kept."""
+    key = {"idempotency-key": secrets.token_hex(16)}
+    first = counted(service.post(path, body, headers=key).expect(201))
+    again = service.post(path, body, headers=key).expect(201)
+    assert again.header("idempotency-replayed") == "true" and again.json == first.json
+    return first.json
+
+
+def click(link, workspace):
+    return json.dumps({
+        "v": 1, "id": f"clk_{ulid()}", "link": link["id"], "workspace": workspace,
+        "domain": link["domain"], "slug": link["slug"], "shard": 0, "status": 302,
+    })
+
+
+# --- Links ------------------------------------------------------------------------------------------
+
+
+@exercise
+def create_link(world):
+    slug = "e2e-" + secrets.token_hex(5)
+    once(world.service, "/api/v1/links", {"url": "https://www.example.com/", "slug": slug, "tags": ["x"]})
+
+
+@exercise
+def get_link(world):
+    assert world.service.get(f"/api/v1/links/{world.link['id']}").expect(200)["clicks"]["total"] == 1
+
+
+@exercise
+def update_link(world):
+    path = f"/api/v1/links/{world.service.link(tags=['a'], max_clicks=5)['id']}"
+    slug = "e2e-" + secrets.token_hex(5)
+    counted(world.service.patch(path, {"slug": slug, "tags": ["b"], "max_clicks": 9}).expect(200))
+    edited = world.service.patch(path, {"aliases": [], "tags": [], "max_clicks": None}).expect(200)
+    assert (edited["aliases"], edited["tags"], edited["max_clicks"]) == ([], [], None)
+
+
+@exercise
+def delete_link(world):
+    link = world.service.link(tags=["a"], max_clicks=5)
+    counted(world.service.delete(f"/api/v1/links/{link['id']}").expect(204))
+    world.service.follow(link["slug"]).expect(410)
+
+
+@exercise
+def list_links(world):
+    for query in ("", "tag=e2e-exercise", f"q={world.link['slug']}", f"tag=e2e-exercise&q={world.link['slug']}"):
+        links = world.service.get(f"/api/v1/links?limit=100&{query}").expect(200)["items"]
+        assert world.link["id"] in {link["id"] for link in links}, query
+
+
+@exercise
+def link_stats(world):
+    stats = world.service.get(f"/api/v1/links/{world.link['id']}/stats").expect(200)
+    assert stats["totals"]["clicks"] == 1
+
+
+@exercise
+def list_clicks(world):
+    assert len(world.service.get(f"/api/v1/links/{world.link['id']}/clicks").expect(200)["items"]) == 1
+
+
+# --- Clicks -----------------------------------------------------------------------------------------
+
+
+@exercise
+def redirect(world):
+    link, limited = world.service.link(), world.service.link(max_clicks=1)
+    begin = time.time()
+    world.service.follow(limited["slug"]).expect(302)
+    world.service.follow(limited["slug"]).expect(410)
+    world.service.follow(link["slug"]).expect(302)
+
+    def look():
+        lost = [line for line in world.cloud.lines("redirect", begin) if "lost_click" in line]
+        assert not lost, lost[0]
+        return world.service.clicks(link)["total"] == 1
+
+    until(20, "the click is counted", look)
+
+
+@exercise
+def record_clicks(world):
+    link = world.service.link()
+    failed = world.service.record(click(link, world.service.workspace))
+    assert failed == [], failed
+    assert world.service.clicks(link)["total"] == 1
+
+
+@exercise
+def verify_ledger(world):
+    event = {
+        "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": "Scheduled Event",
+        "source": "aws.events", "account": "000000000000", "time": "2026-11-20T14:00:00Z",
+        "region": world.cloud.region, "resources": [], "detail": {},
+    }
+    world.cloud.invoke("verify-ledger", event)
+
+
+# --- People -----------------------------------------------------------------------------------------
+
+
+@exercise
+def register_user(world):
+    email, password = f"{secrets.token_hex(6)}@people.example", new_password()
+    invitation = world.service.invite(email).expect(201)["token"]
+    body = {"email": email, "name": "Robin Example", "password": password, "invitation": invitation}
+    once(world.anyone, "/api/v1/users", body)
+
+
+@exercise
+def get_user(world):
+    me = world.guest.service.get("/api/v1/users/me").expect(200).json
+    assert (me["email"], len(me["workspaces"])) == (world.guest.email, 1)
+
+
+@exercise
+def update_user(world):
+    person = world.service.person()
+    change = {"name": "Sam Example", "password": new_password(), "current_password": person.password}
+    edited = counted(person.service.patch("/api/v1/users/me", change).expect(200))
+    assert (edited["name"], len(edited["workspaces"])) == ("Sam Example", 1)
+
+
+@exercise
+def create_workspace(world):
+    # Of people who come and go: the first owner would be in ever more of them.
+    once(world.service.person().service, "/api/v1/workspaces", {"name": "Made"})
+
+
+@exercise
+def get_workspace(world):
+    world.service.get(f"/api/v1/workspaces/{world.service.workspace}").expect(200)
+
+
+@exercise
+def update_workspace(world):
+    path = f"/api/v1/workspaces/{world.elsewhere.workspace}"
+    name = f"Elsewhere {secrets.token_hex(3)}"
+    assert counted(world.elsewhere.patch(path, {"name": name}).expect(200))["name"] == name
+    assert world.elsewhere.get(path).expect(200)["name"] == name
+
+
+@exercise
+def list_workspaces(world):
+    assert len(world.guest.service.get("/api/v1/workspaces").expect(200)["items"]) == 1
+
+
+@exercise
+def list_members(world):
+    members = world.service.get(f"/api/v1/workspaces/{world.service.workspace}/members?limit=100").expect(200)
+    assert world.owner.email in {member["email"] for member in members["items"]}
+
+
+@exercise
+def update_member(world):
+    path = f"/api/v1/workspaces/{world.service.workspace}/members/{world.guest.id}"
+    # There and back: each is a change, whatever was before.
+    for role in ("owner", "member"):
+        assert counted(world.service.patch(path, {"role": role}).expect(200))["role"] == role
+
+
+@exercise
+def delete_member(world):
+    token = world.elsewhere.invite(world.guest.email, "owner").expect(201, 409)
+    if token.status == 201:
+        world.guest.service.post("/api/v1/invitations/accept", {"token": token["token"]}).expect(201)
+    path = f"/api/v1/workspaces/{world.elsewhere.workspace}/members"
+    counted(world.elsewhere.delete(f"{path}/{world.guest.id}").expect(204))
+    members = world.elsewhere.get(path).expect(200)["items"]
+    assert world.guest.id not in {member["user_id"] for member in members}
+
+
+@exercise
+def create_invitation(world):
+    once(world.service, "/api/v1/invitations", {"email": f"{secrets.token_hex(6)}@people.example"})
+
+
+@exercise
+def list_invitations(world):
+    made = world.service.invite(f"{secrets.token_hex(6)}@people.example").expect(201)["id"]
+    ids, query = [], "limit=100"
+    while query:
+        page = world.service.get(f"/api/v1/invitations?{query}").expect(200).json
+        ids += [it["id"] for it in page["items"]]
+        query = page["next"] and f"limit=100&cursor={page['next']}"
+    assert made in ids
+
+
+@exercise
+def accept_invitation(world):
+    # An owner more is counted, too.
+    token = world.elsewhere.invite(world.guest.email, "owner").expect(201)["token"]
+    once(world.guest.service, "/api/v1/invitations/accept", {"token": token})
+    path = f"/api/v1/workspaces/{world.elsewhere.workspace}/members/{world.guest.id}"
+    world.elsewhere.delete(path).expect(204)
+
+
+@exercise
+def delete_invitation(world):
+    made = world.service.invite(f"{secrets.token_hex(6)}@people.example").expect(201)["id"]
+    counted(world.service.delete(f"/api/v1/invitations/{made}").expect(204))
+    world.service.delete(f"/api/v1/invitations/{made}").expect(404)
+
+
+@exercise
+def list_audit_events(world):
+    assert world.service.get("/api/v1/audit").expect(200)["items"]
+
+
+# --- Credentials ------------------------------------------------------------------------------------
+
+
+@exercise
+def create_key(world):
+    once(world.service, "/api/v1/keys", {"name": "e2e", "scopes": ["links:read"]})
+
+
+@exercise
+def list_keys(world):
+    made = world.service.key("links:read")
+    ids, query = [], "limit=100"
+    while query:
+        page = world.service.get(f"/api/v1/keys?{query}").expect(200).json
+        ids += [it["id"] for it in page["items"]]
+        query = page["next"] and f"limit=100&cursor={page['next']}"
+    assert made["id"] in ids
+
+
+@exercise
+def delete_key(world):
+    made = world.service.key("links:read")
+    counted(world.service.delete(f"/api/v1/keys/{made['id']}").expect(204))
+    assert world.anyone.authorizer(made["key"]) == {"auth": "invalid"}
+
+
+@exercise
+def authorize(world):
+    made = world.service.key("links:read")
+    assert world.anyone.authorizer(made["key"])["auth"] == "ok"
+    assert world.anyone.authorizer(world.service.token)["workspace"] == world.service.workspace
+    row = world.cloud.row("accounts", f"K#{made['id']}", "K")
+    assert row and "last_used_at" in row, row
+
+
+@exercise
+def issue_token(world):
+    person = world.guest
+    begun = counted(world.anyone.sign_in(person.email, person.password).expect(200))
+    assert begun["workspace"] == world.service.workspace
+    refreshed = world.anyone.tokens(grant_type="refresh_token", refresh_token=begun["refresh_token"]).expect(200)
+    assert refreshed["workspace"] == world.service.workspace
+    made = world.service.key("links:read")
+    world.anyone.tokens(basic(made["id"], made["key"]), grant_type="client_credentials").expect(200)
+    world.anyone.sign_in_at_work(f"{secrets.token_hex(6)}@{world.context['oidc_domain']}").expect(200)
+
+
+@exercise
+def revoke_token(world):
+    tokens = world.anyone.sign_in(world.guest.email, world.guest.password).expect(200).json
+    other = world.anyone.sign_in(world.guest.email, world.guest.password).expect(200).json
+    counted(world.anyone.http.ask("POST", "/oauth/revoke", form={"token": tokens["access_token"]}).expect(200))
+    world.anyone.http.ask("POST", "/oauth/revoke", form={"token": other["refresh_token"]}).expect(200)
+    for token in (tokens["access_token"], other["access_token"]):
+        assert world.anyone.authorizer(token) == {"auth": "invalid"}
+
+
+@exercise
+def start_sign_in(world):
+    begun = counted(world.anyone.begin_sign_in(secrets.token_urlsafe(40)).expect(302))
+    assert not begun.header("location").startswith(TOOL), begun.header("location")
+
+
+@exercise
+def finish_sign_in(world):
+    email = f"{secrets.token_hex(6)}@{world.context['oidc_domain']}"
+    # Made, found, and linked to somebody who registered with a password.
+    for _ in range(2):
+        world.anyone.sign_in_at_work(email).expect(200)
+    known = f"{secrets.token_hex(6)}@{world.context['oidc_domain']}"
+    invitation = world.service.invite(known).expect(201)["token"]
+    world.anyone.register(known, new_password(), invitation=invitation).expect(201)
+    world.anyone.sign_in_at_work(known).expect(200)
+
+
+@exercise
+def get_jwks(world):
+    assert world.anyone.get("/.well-known/jwks.json").expect(200)["keys"]
