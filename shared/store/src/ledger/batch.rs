@@ -13,6 +13,7 @@
 //! again finds it by the rows of its clicks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::error::Error;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -290,7 +291,7 @@ impl<'a> Batch<'a> {
                 self.conflicts.remove(&subject);
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
+                let error = chain(&error);
                 tracing::warn!(%subject, error, "counts of `{subject}` stay hot");
                 return;
             }
@@ -304,7 +305,7 @@ impl<'a> Batch<'a> {
         let count = u16::from(self.rollups.count(subject));
         // A link whose counts are hot has hot click partitions, too.
         if let Err(error) = self.store.grow_click_shards(click.workspace, link, count).await {
-            let error: &dyn std::error::Error = &error;
+            let error = chain(&error);
             tracing::warn!(%subject, error, "click partitions of `{subject}` stay as they are");
         }
     }
@@ -351,4 +352,10 @@ struct Cancelled {
     wait: bool,
     /// Whose counts somebody else changed, or was about to.
     contended: BTreeSet<Subject>,
+}
+
+/// An error and all its sources on one line: ours never print their source themselves.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
