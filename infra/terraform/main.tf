@@ -87,6 +87,39 @@ module "api" {
   tags = var.local ? { "ms-custom-id" = "51900057" } : {}
 }
 
+# Without a module of its own: Terraform has no random text, and this one stays as it was made.
+resource "terraform_data" "origin_secret" {
+  count = local.has_edge ? 1 : 0
+
+  input            = "${uuid()}${uuid()}"
+  triggers_replace = [var.origin_secret_generation]
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
+module "edge" {
+  source = "./modules/edge"
+  count  = local.has_edge ? 1 : 0
+
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
+  name                     = var.name
+  domains                  = var.domains
+  certificate_arn          = var.certificate_arn
+  regional_certificate_arn = var.regional_certificate_arn
+  # One by one: the whole module would be its routes too, and these wait for the functions, which wait
+  # for CloudFront's name.
+  api                        = { id = module.api.id, endpoint = module.api.endpoint, stage = module.api.stage }
+  origin_secret              = local.origin_secret
+  waf                        = var.waf
+  waf_requests_per_5_minutes = var.waf_requests_per_5_minutes
+}
+
 module "workers" {
   source = "./modules/workers"
 
@@ -94,4 +127,58 @@ module "workers" {
   workers    = local.workers
   queue_arns = { for name, queue in module.queues.queues : name => queue.arn }
   functions  = module.function
+}
+
+# --- Who looks after it ----------------------------------------------------------------------------
+
+module "observability" {
+  source = "./modules/observability"
+
+  name            = var.name
+  region          = var.region
+  account_id      = data.aws_caller_identity.this.account_id
+  access_log      = module.api.access_log
+  api_id          = module.api.id
+  redirect_routes = sort([for key, route in local.routes : key if route.function == "redirect"])
+  queues          = { clicks = module.queues.queues["clicks"].name, dead = module.queues.queues["clicks-dead"].name }
+  tables          = [for table in module.data.tables : table.name]
+  functions       = { for name, function in module.function : name => function.name }
+  emails          = var.alarm_emails
+}
+
+module "deployments" {
+  source = "./modules/deployments"
+  count  = local.staged ? 1 : 0
+
+  name      = var.name
+  partition = data.aws_partition.this.partition
+  functions = keys(local.functions)
+  canary    = var.canary
+  # Those that a bad version can make ring. The others ring about what was there before it.
+  alarms = [for key in ["redirect-unavailable", "redirect-slow", "api-failing", "clicks-dead", "clicks-not-sent", "functions-throttled", "ledger-differs"] :
+    module.observability.alarms[key]
+  ]
+}
+
+# Of the whole account: costs by tag are known a day later, and only where the tag was activated.
+resource "aws_budgets_budget" "this" {
+  count = var.budget_usd != null && !var.local ? 1 : 0
+
+  name         = var.name
+  budget_type  = "COST"
+  limit_amount = tostring(var.budget_usd)
+  limit_unit   = "USD"
+  time_unit    = "MONTHLY"
+
+  dynamic "notification" {
+    for_each = ["FORECASTED", "ACTUAL"]
+
+    content {
+      notification_type          = notification.value
+      comparison_operator        = "GREATER_THAN"
+      threshold                  = 100
+      threshold_type             = "PERCENTAGE"
+      subscriber_email_addresses = var.alarm_emails
+    }
+  }
 }

@@ -39,3 +39,63 @@ output "functions" {
     log_group = function.log_group
   } }
 }
+
+output "url" {
+  description = "Where the service is reached."
+  value       = local.has_edge ? local.origins[0] : module.api.endpoint
+}
+
+output "dns_records" {
+  description = "Records to make where DNS is not in Route 53. At the top of a zone a CNAME is not allowed: use the ALIAS or ANAME of your provider."
+  value       = flatten(module.edge[*].records)
+}
+
+output "distributions" {
+  description = "CloudFront's id of each domain's distribution."
+  value       = local.has_edge ? module.edge[0].distributions : {}
+}
+
+output "token_keys" {
+  description = "ARNs of the keys that access tokens are believed by; the first one signs."
+  value       = module.tokens.arns
+}
+
+output "alarms" {
+  description = "Names of the alarms, by their headings in docs/runbook.md."
+  value       = module.observability.alarms
+}
+
+output "dashboard" {
+  description = "Name of the dashboard in CloudWatch."
+  value       = module.observability.dashboard
+}
+
+output "access_log" {
+  description = "The log with a line for each request."
+  value       = module.api.access_log
+}
+
+output "region" {
+  description = "Where it runs."
+  value       = var.region
+}
+
+output "deployments" {
+  description = "CodeDeploy's application; null where aliases follow the newest version."
+  value       = one(module.deployments[*].application)
+}
+
+output "next_steps" {
+  description = "What to do now."
+  value = var.local ? "Call ${module.api.endpoint} through the emulator; README.md in this folder says how." : join("\n", concat(
+    [for record in flatten(module.edge[*].records) : "- Make the DNS record ${record.name} ${record.type} ${record.value}"],
+    [for address in var.alarm_emails : "- ${address} has got a mail of AWS: follow its link, or alarms will not reach you."],
+    length(var.alarm_emails) == 0 ? ["- Nobody is told of alarms: set alarm_emails."] : [],
+    var.signup == "open" ? [
+      "- Register the first user, and a workspace: POST ${local.origins[0]}/api/v1/users (docs/identity.md).",
+      "- Then close it again: signup = \"invite\", and scripts/deploy.",
+    ] : [],
+    ["- See that it is well: curl ${local.origins[0]}/api/v1/health"],
+    var.without_domain ? ["- This is to try it. Links keep the name ${local.origins[0]}: set domains before you hand any out."] : [],
+  ))
+}

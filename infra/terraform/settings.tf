@@ -5,12 +5,18 @@ locals {
   # The origins of the service; the first is its name.
   origins = (
     length(var.domains) > 0 ? [for domain in var.domains : "https://${domain.name}"] :
+    local.has_edge ? ["https://${module.edge[0].host}"] :
     # In an emulator nobody resolves it; a request of any other host means the first origin.
     ["https://signpost.localhost"]
   )
 
-  # Which optional settings there are is decided by variables alone, and so known in the plan.
-  has_origin_secret = false
+  # An emulator has no CloudFront to stand behind.
+  has_edge = !var.local
+
+  # By it the functions know what came through our CloudFront, and refuse the rest.
+  origin_secret = local.has_edge ? sensitive(terraform_data.origin_secret[0].output) : null
+
+  # Which settings there are depends on variables alone, so that a plan shows them.
 
   settings = merge(
     {
@@ -39,6 +45,7 @@ locals {
       OIDC_TRUST_EMAIL = tostring(var.oidc.trust_email)
     },
     try(var.oidc.members, null) == null ? {} : { OIDC_MEMBERS = var.oidc.members },
+    local.has_edge ? { ORIGIN_SECRET = local.origin_secret } : {},
     nonsensitive(var.oidc_client_secret == null) ? {} : { OIDC_CLIENT_SECRET = var.oidc_client_secret },
   )
 

@@ -93,7 +93,6 @@ resource "aws_apigatewayv2_stage" "this" {
       ",\"latency_ms\":$context.responseLatency",
       ",\"function_status\":\"$context.integrationStatus\"",
       ",\"function_ms\":\"$context.integrationLatency\"",
-      ",\"authorizer_ms\":\"$context.authorizer.latency\"",
       ",\"bytes\":\"$context.responseLength\"",
       ",\"error\":\"$context.error.responseType\"}",
     ])
