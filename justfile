@@ -53,3 +53,35 @@ fuzz *flags:
 # Sign people in with a certified identity provider
 sign-in:
     scripts/sign-in
+
+# Pack the functions for Lambda: all for arm64 into dist, or those of a name
+package *flags:
+    scripts/package {{ flags }}
+
+# Deploy to AWS, e.g. with -var-file=production.tfvars
+deploy *flags:
+    scripts/deploy {{ flags }}
+
+# Deploy into an emulator, drive it over HTTP, take it down
+e2e *flags:
+    scripts/e2e {{ flags }}
+
+# Check the Terraform
+terraform:
+    scripts/terraform
+
+# Check template.yaml, and build it as SAM does
+sam:
+    scripts/sam
+
+# Write template.yaml anew, from what is listed elsewhere
+template:
+    UPDATE=1 cargo test --workspace --locked contract::template
+
+# Work out what it costs: the tables of docs/cost.md, or a month of so many clicks
+cost *flags:
+    scripts/cost {{ flags }}
+
+# Check the workflows of GitHub
+workflows:
+    scripts/workflows
