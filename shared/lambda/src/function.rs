@@ -24,6 +24,7 @@ use crate::batch::{self, Failed, Message};
 use crate::boot::Boot;
 use crate::chain::Chain;
 use crate::clock::Clock;
+use crate::door::FrontDoor;
 use crate::http::{answer, defuse};
 use crate::problem::{Kind, Problem};
 
@@ -90,8 +91,8 @@ impl Function {
         H: Fn(A, Request) -> Handling + Clone + Send + Sync + 'static,
         Handling: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
     {
-        let (name, clock) = (boot.name, boot.clock.clone());
-        let service = http_service(load(boot).await?, clock.clone(), handle);
+        let (name, clock, door) = (boot.name, boot.clock.clone(), FrontDoor::load(&boot.env));
+        let service = http_service(load(boot).await?, door, clock.clone(), handle);
         Ok(Self::of_http(name, clock, service))
     }
 
@@ -113,10 +114,10 @@ impl Function {
         W: Fn(A, T, Duration) -> Working + Send + Sync + 'static,
         Working: Future<Output = ()> + Send + 'static,
     {
-        let (name, clock) = (boot.name, boot.clock.clone());
+        let (name, clock, door) = (boot.name, boot.clock.clone(), FrontDoor::load(&boot.env));
         let app = load(boot).await?;
         let outbox = Outbox::before(work(app.clone(), then), clock.clone());
-        let service = http_then_service(app, clock.clone(), handle, outbox);
+        let service = http_then_service(app, door, clock.clone(), handle, outbox);
         Ok(Self::of_http(name, clock, service))
     }
 
@@ -205,6 +206,7 @@ fn failed(error: impl std::error::Error + 'static) -> InvocationError {
 /// The requests of a function without work after the answer.
 pub(crate) fn http_service<A, H, Handling>(
     app: A,
+    door: FrontDoor,
     clock: Clock,
     handle: H,
 ) -> impl Fn(Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static
@@ -215,7 +217,9 @@ where
 {
     move |request| {
         let (app, clock, handle) = (app.clone(), clock.clone(), handle.clone());
+        let door = door.clone();
         let handling = move |request: Request| async move {
+            door.admit(&request)?;
             let context = context(&request);
             in_time(&context, &clock, handle(app, request)).await
         };
@@ -244,6 +248,7 @@ type Answered = Result<Response<Body>, Infallible>;
 /// The requests of a function with work after the answer.
 pub(crate) fn http_then_service<A, T, H, Handling>(
     app: A,
+    door: FrontDoor,
     clock: Clock,
     handle: H,
     outbox: Outbox<T>,
@@ -256,8 +261,9 @@ where
 {
     move |request| {
         let (app, clock) = (app.clone(), clock.clone());
-        let (handle, outbox) = (handle.clone(), outbox.clone());
+        let (handle, outbox, door) = (handle.clone(), outbox.clone(), door.clone());
         let handling = move |request: Request| async move {
+            door.admit(&request)?;
             let context = context(&request);
             let handling = handle(app, request);
             let After { response, then } = in_time(&context, &clock, handling).await?;

@@ -10,6 +10,7 @@ mod batch;
 mod boot;
 mod chain;
 mod clock;
+mod door;
 mod env;
 pub mod form;
 mod function;

@@ -18,6 +18,8 @@ pub enum Kind {
     Unauthorized,
     /// The credentials are good, but not for this.
     Forbidden,
+    /// It was sent past the front door, which is CloudFront.
+    WrongAddress,
     /// There is no such thing, or the caller may not know of it.
     NotFound,
     /// The address is there, but not with this method.
@@ -46,10 +48,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for the tests that walk them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::WrongAddress,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlugTaken,
@@ -91,6 +94,7 @@ impl Kind {
             Self::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::InvalidRequest
             | Self::Forbidden
+            | Self::WrongAddress
             | Self::NotFound
             | Self::SlugTaken
             | Self::Conflict
@@ -111,6 +115,7 @@ impl Kind {
             Self::InvalidRequest => (S::BAD_REQUEST, "invalid-request", "The request is not valid"),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid credentials"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::WrongAddress => (S::FORBIDDEN, "wrong-address", "Not at this address"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "There is no such method here")

@@ -16,6 +16,7 @@ use crate::after::{After, ClickSend, HandOver, Outbox, Work, budget};
 use crate::batch::{self, Failed, Message};
 use crate::boot::{Boot, start_logs};
 use crate::chain::Chain;
+use crate::door::FrontDoor;
 use crate::problem::Problem;
 use crate::{SqsEvent, function};
 
@@ -40,7 +41,8 @@ where
 {
     block_on(async {
         let (app, boot) = start(name, load).await?;
-        let service = function::http_service(app, boot.clock, handle);
+        let door = FrontDoor::load(&boot.env);
+        let service = function::http_service(app, door, boot.clock, handle);
         run(Runtime::new(function::events(service)).layer(TracingLayer::new())).await
     })
 }
@@ -74,7 +76,8 @@ where
             ClickSend::Before => Outbox::before(work, boot.clock.clone()),
         };
         let hand_over = HandOver::of(&outbox);
-        let service = function::http_then_service(app, boot.clock, handle, outbox.clone());
+        let door = FrontDoor::load(&boot.env);
+        let service = function::http_then_service(app, door, boot.clock, handle, outbox.clone());
         let runtime = Runtime::new(function::events(service)).layer(hand_over);
         outbox.outlive(run(runtime.layer(TracingLayer::new()))).await
     })

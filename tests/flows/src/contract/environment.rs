@@ -18,10 +18,10 @@ fn is_name(text: &str) -> bool {
 
 /// What shared crates read for a function that calls this.
 const READERS: [(&str, &[&str]); 6] = [
+    ("lambda::serve_http", &["ORIGIN_SECRET"]),
     ("lambda::serve_http_then", &["CLICK_SEND"]),
     (" Guard::load(", &["ACCOUNTS_TABLE", "WRITES_PER_MINUTE"]),
     (" PublicGuard::load(", &["ACCOUNTS_TABLE", "SIGN_IN_PER_MINUTE"]),
-    (" Viewers::load(", &["ORIGIN_SECRET"]),
     (" Tokens::load(", &["ORIGINS", "TOKEN_KEYS"]),
     (
         // The company's identity provider.

@@ -6,6 +6,7 @@ mod answers;
 mod authorisation;
 mod dependencies;
 mod documents;
+mod door;
 mod environment;
 mod events;
 mod examples;
