@@ -14,6 +14,8 @@ mod given;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod repository;
 #[cfg(test)]
 mod schema;

@@ -1,7 +1,7 @@
 //! The whole service in one process, driven by events: what API Gateway and SQS do is done here by
 //! hand, step by step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{LinkId, Retention, WorkspaceId};
 use lambda::{Boot, Function, Invocation, Random};
@@ -11,6 +11,7 @@ use testkit::{Answer, Event, WORKSPACE, World, event};
 
 use crate::functions;
 use crate::openapi::OpenApi;
+use crate::policy::{Action, Policy};
 use crate::repository::{list, text};
 
 /// A person's browser.
@@ -20,11 +21,13 @@ pub(crate) const BROWSER: &str =
 /// A program that shows a preview of a link.
 pub(crate) const PREVIEW: &str = "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)";
 
-/// All functions over one world.
+/// All functions over one world, each with the permissions that it has in AWS.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) world: World,
     functions: BTreeMap<&'static str, Function>,
+    /// What each may do, and did.
+    policies: BTreeMap<&'static str, Policy>,
 }
 
 impl Service {
@@ -41,6 +44,11 @@ impl Service {
     /// All functions over an empty world, with other settings.
     pub(crate) async fn with(settings: &[(&'static str, &str)]) -> Self {
         Self::of(World::new().await, |_| true, settings).await
+    }
+
+    /// All functions over this world, with other settings.
+    pub(crate) async fn over_with(world: World, settings: &[(&'static str, &str)]) -> Self {
+        Self::of(world, |_| true, settings).await
     }
 
     /// One function over this world: a start takes a while, and some tests start many.
@@ -62,15 +70,23 @@ impl Service {
         is_wanted: impl Fn(&str) -> bool,
         settings: &[(&'static str, &str)],
     ) -> Self {
-        let mut functions = BTreeMap::new();
+        let (mut functions, mut policies) = (BTreeMap::new(), BTreeMap::new());
         let wanted = functions::NAMES.iter().zip(1..).filter(|(name, _)| is_wanted(name));
         for (name, seed) in wanted {
+            let (boot, policy) = (world.boot_with(name, settings), Policy::of(name));
             // Two processes never have the same random bits.
-            let boot = Boot { random: Random::seeded(seed), ..world.boot_with(name, settings) };
+            let random = Random::seeded(seed);
+            let boot = Boot { random, aws: policy.guard(&boot.aws), ..boot };
             let function = functions::load(boot).await.unwrap_or_else(|e| panic!("{name}: {e}"));
             functions.insert(*name, function);
+            policies.insert(*name, policy);
         }
-        Self { world, functions }
+        Self { world, functions, policies }
+    }
+
+    /// What each function has done in AWS.
+    pub(crate) fn used(&self) -> impl Iterator<Item = (&'static str, BTreeSet<Action>)> {
+        self.policies.iter().map(|(name, policy)| (*name, policy.used()))
     }
 
     /// The function of this name.

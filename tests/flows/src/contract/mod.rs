@@ -13,6 +13,7 @@ mod examples;
 mod given;
 mod manifests;
 mod names;
+mod permissions;
 mod problems;
 mod sources;
 mod template;
