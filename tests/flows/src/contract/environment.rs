@@ -62,7 +62,7 @@ fn in_example() -> Vec<(&'static str, String)> {
 }
 
 /// Loads a function with these of the settings in `.env.example`.
-async fn load(
+pub(super) async fn load(
     world: &World,
     function: &'static str,
     names: &BTreeSet<String>,

@@ -17,6 +17,7 @@ mod permissions;
 mod problems;
 mod sources;
 mod template;
+mod terraform;
 mod watch;
 mod workers;
 mod worlds;

@@ -1,0 +1,191 @@
+//! What Terraform holds of its own. Routes, triggers, memory, timeouts, permissions and which
+//! settings a function gets it reads from where they are listed, so there is nothing to compare.
+//!
+//! The files are read as text, at a few places that begin and end in a line of their own.
+
+use std::collections::BTreeSet;
+
+use super::environment::load;
+use crate::functions;
+use crate::given::{Given, Resource};
+use crate::repository::{assert_none, read};
+use crate::tables::tables;
+use crate::workers::Workers;
+
+const SETTINGS: &str = "infra/terraform/settings.tf";
+const CONTRACT: &str = "infra/terraform/contract.tf";
+const DATA: &str = "infra/terraform/modules/data/main.tf";
+const ALARMS: &str = "infra/terraform/modules/observability/main.tf";
+
+/// The lines between one that is this and the next with the same indentation.
+fn block(path: &str, begin: &str) -> Vec<String> {
+    let text = read(path);
+    let mut lines = text.lines().skip_while(|line| *line != begin);
+    assert!(lines.next().is_some(), "{path}: there is no line `{begin}`");
+    let is_inside = |line: &&str| line.is_empty() || indent(line) > indent(begin);
+    lines.take_while(is_inside).map(str::to_owned).collect()
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The names of settings that these lines give a value: those in capitals before a `=`.
+fn settings(lines: &[String]) -> BTreeSet<String> {
+    let is_name =
+        |word: &&str| 4 < word.len() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let words = |line: &String| -> Vec<String> {
+        let code = line.split('#').next().unwrap_or_default();
+        let sides: Vec<_> = code.split(" = ").collect();
+        let before = sides[..sides.len() - 1].iter();
+        let last = before.filter_map(|side| side.split_whitespace().last());
+        last.filter(is_name).map(str::to_owned).collect()
+    };
+    lines.iter().flat_map(words).collect()
+}
+
+/// All that Terraform knows a value for, and what it always has.
+fn all_and_always() -> (BTreeSet<String>, BTreeSet<String>) {
+    let all = settings(&block(SETTINGS, "  settings = merge("));
+    (all, settings(&block(SETTINGS, "    {")))
+}
+
+#[test]
+fn terraform_has_a_value_for_every_setting_and_for_no_other() {
+    let (all, _) = all_and_always();
+    let mut faults = Vec::new();
+    let mut wanted = BTreeSet::new();
+    for function in functions::NAMES {
+        for name in Given::to(function).environment.all() {
+            if !all.contains(&name) {
+                let place = Given::place(function);
+                faults.push(format!("{SETTINGS}: the map `settings` has no `{name}` ({place})"));
+            }
+            wanted.insert(name);
+        }
+    }
+    for name in all.difference(&wanted) {
+        faults.push(format!("{SETTINGS}: no function.yaml names `{name}`"));
+    }
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn a_function_starts_with_exactly_what_terraform_gives_it() {
+    let world = testkit::World::new().await;
+    let (all, always) = all_and_always();
+    assert!(always.contains("LINKS_TABLE"), "{SETTINGS}: the first map of `settings`");
+    let mut faults = Vec::new();
+    for function in functions::NAMES {
+        let named = Given::to(function).environment.all();
+        // In an emulator, without any option; and in production, with all of them.
+        for given in [&always, &all] {
+            let names = named.intersection(given).cloned().collect();
+            if let Err(error) = load(&world, function, &names).await {
+                faults.push(format!("{SETTINGS}: with {names:?} `{function}`: {error}"));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn terraform_knows_everything_that_a_permission_can_be_for() {
+    let lines = block(CONTRACT, "  resources = merge(").join("\n");
+    let queues: BTreeSet<_> =
+        Workers::get().queues.into_keys().map(|name| format!("{name}-queue")).collect();
+    let mut faults = Vec::new();
+    for resource in Resource::ALL {
+        let named = lines.contains(&format!("\"{resource}\" "));
+        let is_queue = queues.contains(resource.as_str()) && lines.contains("\"${name}-queue\"");
+        if !named && !is_queue {
+            faults.push(format!("{CONTRACT}: the map `resources` has no `{resource}`"));
+        }
+    }
+    for name in lines.split('"').filter(|word| word.ends_with("-table") || word.ends_with("-keys"))
+    {
+        if !Resource::ALL.iter().any(|resource| resource.as_str() == name) {
+            faults.push(format!("tests/flows/src/given.rs: no permission can be for `{name}`"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[tokio::test]
+async fn terraform_makes_the_tables_of_the_schema() {
+    const SCHEMA: &str = "shared/store/src/schema.rs has it otherwise";
+    let named = block(DATA, "  tables = {");
+    let table = block(DATA, "resource \"aws_dynamodb_table\" \"this\" {").join("\n");
+    let has =
+        |line: &str| table.lines().any(|own| own.split_whitespace().eq(line.split_whitespace()));
+    let tables = tables().await;
+    let mut faults = Vec::new();
+    for table in &tables {
+        let indexed = !table.indexes.is_empty();
+        let line = format!("{} = {{ indexed = {indexed} }}", table.name);
+        if !named.iter().any(|own| own.split_whitespace().eq(line.split_whitespace())) {
+            faults.push(format!("{DATA}: in `tables` there is no `{line}`: {SCHEMA}"));
+        }
+        let mut lines = vec![
+            format!("hash_key = \"{}\"", table.hash_key),
+            format!("range_key = \"{}\"", table.range_key),
+            format!("attribute_name = \"{}\"", table.expires),
+        ];
+        for index in &table.indexes {
+            let quoted: Vec<_> = index.included.iter().map(|name| format!("\"{name}\"")).collect();
+            lines.extend([
+                format!("for_each = each.value.indexed ? [\"{}\"] : []", index.name),
+                format!(
+                    "for_each = each.value.indexed ? [\"{}\", \"{}\"] : []",
+                    index.hash_key, index.range_key
+                ),
+                format!("hash_key = \"{}\"", index.hash_key),
+                format!("range_key = \"{}\"", index.range_key),
+                "projection_type = \"INCLUDE\"".to_owned(),
+                format!("non_key_attributes = [{}]", quoted.join(", ")),
+            ]);
+        }
+        for line in lines.iter().filter(|line| !has(line)) {
+            faults.push(format!("{DATA}: the tables have no `{line}`: {SCHEMA}"));
+        }
+        let strings = table.attributes.iter().all(|(_, kind)| kind == "S");
+        assert!(strings, "{DATA}: an attribute of a key is no string any more: {table:?}");
+    }
+    let indexed = tables.iter().flat_map(|table| &table.indexes).count();
+    assert_eq!(indexed, 1, "{DATA}: `indexed` means one index, and there are {indexed}");
+    let found = named.iter().filter(|line| line.contains("indexed")).count();
+    assert_eq!(found, tables.len(), "{DATA}: a table that the schema does not have: {named:?}");
+    assert_none(&faults);
+}
+
+/// The names of the alarms.
+fn alarms() -> BTreeSet<String> {
+    let begin = "  alarms = {";
+    let keys = block(ALARMS, begin).into_iter().filter(|line| indent(line) == indent(begin) + 2);
+    let keys = keys.filter_map(|line| Some(line.split_once(" = {")?.0.trim().to_owned()));
+    // And those that are no entries of that map.
+    let text = read(ALARMS);
+    let named = text.lines().filter_map(|line| line.trim().strip_prefix("alarm_name"));
+    let named = named.filter_map(|line| {
+        Some(line.split_once("${var.name}-")?.1.trim_end_matches('"').to_owned())
+    });
+    keys.chain(named.filter(|name| !name.contains('$'))).collect()
+}
+
+#[test]
+fn every_alarm_has_a_heading_in_the_runbook() {
+    let alarms = alarms();
+    assert!(alarms.contains("redirect-unavailable"), "{ALARMS}: the alarms are not found");
+    let runbook = read("docs/runbook.md");
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`'));
+    let headings: BTreeSet<_> = headings.map(str::to_owned).collect();
+    let mut faults = Vec::new();
+    for name in alarms.difference(&headings) {
+        faults.push(format!("docs/runbook.md: there is no heading «## `{name}`»"));
+    }
+    for name in headings.difference(&alarms) {
+        faults
+            .push(format!("{ALARMS}: there is no alarm `{name}`, which docs/runbook.md explains"));
+    }
+    assert_none(&faults);
+}
