@@ -5,7 +5,6 @@ locals {
 }
 
 resource "aws_apigatewayv2_api" "this" {
-  #checkov:skip=CKV_AWS_309:it is no route
   name          = var.name
   description   = "Signpost: the routes of openapi.yaml"
   protocol_type = "HTTP"

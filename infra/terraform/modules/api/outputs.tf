@@ -17,3 +17,17 @@ output "access_log" {
   description = "Where each request has a line."
   value       = aws_cloudwatch_log_group.access.name
 }
+
+output "routes" {
+  description = "Each route, the function that answers, and how callers are known: `CUSTOM` or `NONE`."
+  value = merge(
+    { for key, route in aws_apigatewayv2_route.this : key => {
+      function      = var.routes[key].function
+      authorization = route.authorization_type
+    } },
+    { (aws_apigatewayv2_route.default.route_key) = {
+      function      = var.default_function
+      authorization = "NONE"
+    } },
+  )
+}

@@ -93,7 +93,7 @@ resource "aws_codedeploy_deployment_group" "this" {
   app_name               = aws_codedeploy_app.this.name
   deployment_group_name  = each.key
   service_role_arn       = aws_iam_role.this.arn
-  deployment_config_name = aws_codedeploy_deployment_config.this.id
+  deployment_config_name = aws_codedeploy_deployment_config.this.deployment_config_name
 
   deployment_style {
     deployment_type   = "BLUE_GREEN"
@@ -119,4 +119,13 @@ resource "aws_codedeploy_deployment_group" "this" {
 output "application" {
   description = "CodeDeploy's name of the application."
   value       = aws_codedeploy_app.this.name
+}
+
+output "groups" {
+  description = "The deployment group of each function, with the alarms that take a deployment back."
+  value = { for name, group in aws_codedeploy_deployment_group.this : name => {
+    name   = group.deployment_group_name
+    config = group.deployment_config_name
+    alarms = one(group.alarm_configuration).alarms
+  } }
 }

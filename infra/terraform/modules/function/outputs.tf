@@ -32,3 +32,22 @@ output "policy" {
   description = "All that its role allows, as JSON."
   value       = aws_iam_role_policy.this.policy
 }
+
+output "settings" {
+  description = "Names of what it finds in its environment."
+  value       = sort(keys(var.environment))
+}
+
+output "size" {
+  description = "What it runs on, and for how long."
+  value = {
+    architecture    = one(aws_lambda_function.this.architectures)
+    memory_mb       = aws_lambda_function.this.memory_size
+    timeout_seconds = aws_lambda_function.this.timeout
+  }
+}
+
+output "log_retention_days" {
+  description = "How long its log is kept."
+  value       = aws_cloudwatch_log_group.this.retention_in_days
+}
