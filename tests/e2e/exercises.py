@@ -8,6 +8,7 @@ silence, such as the header of a limit that could not be counted.
 import json
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from signpost.service import TOOL, basic, new_password, ulid, until
 
@@ -124,10 +125,26 @@ def redirect(world):
 
 @exercise
 def record_clicks(world):
-    link = world.service.link()
-    failed = world.service.record(click(link, world.service.workspace))
-    assert failed == [], failed
-    assert world.service.clicks(link)["total"] == 1
+    service = world.elsewhere
+    link, total = service.link(), 0
+
+    def batch(count):
+        failed = service.record(*(click(link, service.workspace) for _ in range(count)))
+        assert failed == [], failed
+
+    batch(1)
+    assert service.clicks(link)["total"] == 1
+    # Batches that meet each other at one link again and again spread it over more shards.
+    for _ in range(3):
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(batch, [60] * 10))
+        total += 600
+        row = world.cloud.row("links", f"W#{service.workspace}", f"L#{link['id']}")
+        if int(row.get("click_shards", {"N": "1"})["N"]) > 1:
+            break
+    else:
+        raise AssertionError(f"after {total} clicks at once it has one shard only: {row}")
+    assert service.clicks(link)["total"] == 1 + total
 
 
 @exercise

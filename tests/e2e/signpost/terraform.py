@@ -60,9 +60,6 @@ class Terraform:
 
     def init(self):
         # Where the provider is on this machine, if not in the registry, is known to all scripts alike.
-        if not (self.repository / "scripts/lib/terraform.sh").exists():
-            self.run("init", "-plugin-dir=/opt/tf-plugins")
-            return
         script = '. "$1/scripts/lib/terraform.sh" && terraform_init "$2"'
         self._checked(["bash", "-ec", script, "init", str(self.repository), str(self.module)])
 
