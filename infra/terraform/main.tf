@@ -22,6 +22,8 @@ module "data" {
   bucket              = "${var.name}-raw-clicks-${local.bucket_suffix}"
   raw_retention_days  = var.raw_retention_days
   deletion_protection = var.deletion_protection
+  # Emulators speak HTTP, and refuse what a policy refuses.
+  tls_only = !var.local
 }
 
 module "queues" {

@@ -20,6 +20,11 @@ variable "deletion_protection" {
   type        = bool
 }
 
+variable "tls_only" {
+  description = "Whether calls without TLS are refused."
+  type        = bool
+}
+
 locals {
   # Keys and index as shared/store/src/schema.rs has them; a test compares the two.
   tables = {
@@ -173,6 +178,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "raw" {
 }
 
 resource "aws_s3_bucket_policy" "raw" {
+  count = var.tls_only ? 1 : 0
+
   bucket = aws_s3_bucket.raw.id
   policy = jsonencode({
     Version = "2012-10-17"
