@@ -40,6 +40,13 @@ output "functions" {
   } }
 }
 
+output "versions" {
+  description = "For scripts/deploy: a line for each function, with its name here and in AWS, its alias, and its newest version."
+  value = join("\n", [for name, function in module.function :
+    "${name} ${function.name} ${function.alias} ${function.version}"
+  ])
+}
+
 output "url" {
   description = "Where the service is reached."
   value       = local.has_edge ? local.origins[0] : module.api.endpoint
@@ -81,8 +88,8 @@ output "region" {
 }
 
 output "deployments" {
-  description = "CodeDeploy's application; null where aliases follow the newest version."
-  value       = one(module.deployments[*].application)
+  description = "CodeDeploy's application; empty where aliases follow the newest version."
+  value       = join("", module.deployments[*].application)
 }
 
 output "next_steps" {

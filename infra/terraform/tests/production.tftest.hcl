@@ -168,7 +168,7 @@ run "local" {
   }
 
   assert {
-    condition     = output.deployments == null
+    condition     = output.deployments == ""
     error_message = "In an emulator aliases follow the newest version."
   }
 }
