@@ -103,6 +103,7 @@ output "next_steps" {
       "- Then close it again: signup = \"invite\", and scripts/deploy.",
     ] : [],
     ["- See that it is well: curl ${local.origins[0]}/api/v1/health"],
+    ["- In a new deployment the alarm ledger-unverified rings until the ledger is verified for the first time, within the hour."],
     var.without_domain ? ["- This is to try it. Links keep the name ${local.origins[0]}: set domains before you hand any out."] : [],
   ))
 }
