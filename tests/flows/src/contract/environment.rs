@@ -1,8 +1,9 @@
 //! Settings: what a function reads, what its `function.yaml` names, and what `.env.example` shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lambda::Env;
+use serde_json::Value;
 use testkit::World;
 
 use super::sources::product_sources;
@@ -142,5 +143,25 @@ fn the_example_says_what_each_setting_is() {
     let silent = template::shown().into_iter().filter(|setting| setting.says.is_empty());
     let faults: Vec<_> =
         silent.map(|it| format!(".env.example: say above `{}` what it is", it.name)).collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn sam_local_finds_what_the_local_platform_has() {
+    const PLACE: &str = "events/environment.json";
+    let file: Value = serde_json::from_str(&read(PLACE)).expect(PLACE);
+    let shown: BTreeMap<_, _> = in_example().into_iter().collect();
+    let mut faults = Vec::new();
+    for (name, value) in file["Parameters"].as_object().expect(PLACE) {
+        match shown.get(name.as_str()) {
+            None => faults.push(format!("{PLACE}: nobody reads `{name}`")),
+            // There is no file in the container, and nobody asks a key that is not needed.
+            Some(_) if name == "TOKEN_KEYS" => {}
+            Some(example) if value != example => {
+                faults.push(format!("{PLACE}: `{name}` differs from .env.example"));
+            }
+            Some(_) => {}
+        }
+    }
     assert_none(&faults);
 }
