@@ -60,10 +60,10 @@ fn the_trigger_of_a_function_is_that_of_the_contract() {
     }
     for (function, worker) in Workers::get().workers {
         let trigger = row(&function, "Trigger");
-        let by = worker.queue.or(worker.schedule).unwrap_or_default();
-        if !trigger.contains(&format!("`{by}`")) {
+        let by = worker.queue.map_or("schedule".to_owned(), |queue| format!("`{queue}`"));
+        if !trigger.contains(&by) {
             let place = format!("functions/{function}/README.md: the row `Trigger`");
-            faults.push(format!("{place} does not name `{by}`"));
+            faults.push(format!("{place} does not say {by}"));
         }
     }
     assert_none(&faults);
