@@ -50,14 +50,14 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     """The table of permissions, and how long what took."""
     seconds = {}
-    rows = []
+    rows = set()
     for reports in terminalreporter.stats.values():
         for report in reports:
             if not hasattr(report, "nodeid"):
                 continue
             what = "permissions" if report.nodeid.startswith("test_permissions") else "flows"
             seconds[what] = seconds.get(what, 0) + getattr(report, "duration", 0)
-            rows += [value for name, value in getattr(report, "user_properties", []) if name == "permission"]
+            rows |= {value for name, value in getattr(report, "user_properties", []) if name == "permission"}
     if rows:
         terminalreporter.section("what fails without each permission")
         for function, resource, action, why in sorted(rows):

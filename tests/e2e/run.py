@@ -59,6 +59,7 @@ class Deployment:
         self.emulator = None
         self.terraform = None
         self.resources = 0
+        self.begin = None
         self.variables = {
             "local": True,
             "name": NAME,
@@ -72,6 +73,7 @@ class Deployment:
         }
 
     def start(self):
+        self.begin = time.monotonic()
         with self.times.of("starting the emulator"):
             self.emulator = Emulator(self.folder)
 
@@ -163,7 +165,6 @@ def flows(deployment, arguments):
     packages = Path(arguments.packages) if arguments.packages else deployment.folder / "packages"
     if not arguments.packages:
         deployment.package(REPOSITORY, packages)
-    deployment.begin = time.monotonic()
     deployment.start()
     deployment.use(REPOSITORY, packages)
     deployment.apply("everything, open for the first owner", signup="open")
@@ -205,7 +206,7 @@ def main():
     finally:
         deployment.close()
         times.print()
-        if deployment.resources:
+        if deployment.begin is not None:
             whole = time.monotonic() - deployment.begin
             print(f"{whole:8.1f}  in all after the build; {deployment.resources} resources")
         if status not in (0, 130) and deployment.emulator is not None:
