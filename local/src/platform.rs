@@ -22,7 +22,7 @@ use crate::gateway::{self, Gateway, Limits};
 use crate::keys::TokenKeys;
 use crate::registry::Registry;
 use crate::settings::{self, CLICKS_QUEUE, TABLES};
-use crate::sources::{BATCHES, Source, Stop, sweep};
+use crate::sources::{BATCHES, Schedule, Source, Stop, sweep};
 use crate::stores;
 
 /// How long stopping may take. What is cut off then was not acknowledged: it is done again.
@@ -53,7 +53,8 @@ pub struct Options {
     pub clock: Clock,
     /// Random bits.
     pub random: Random,
-    /// Whether queues are polled. If not, [`Platform::work_off`] does it, step by step.
+    /// Whether queues are polled, and schedules kept. If not, [`Platform::work_off`] and
+    /// [`Platform::run_schedules`] do it, step by step.
     pub poll: bool,
     /// For tests: what counts or breaks the calls of functions and event sources.
     pub between: Option<Between>,
@@ -80,6 +81,7 @@ pub struct Platform {
     ready: Ready,
     origins: String,
     sources: Vec<Source>,
+    schedules: Vec<Schedule>,
     stop: watch::Sender<bool>,
     running: JoinSet<()>,
     stores: Embedded,
@@ -163,6 +165,11 @@ impl Platform {
                 options.random.clone(),
             ));
         }
+        let mut schedules = Vec::new();
+        for (name, worker) in &contract.schedules {
+            let (clock, random) = (options.clock.clone(), options.random.clone());
+            schedules.push(Schedule::new(worker, functions.get(name)?.clone(), clock, random));
+        }
         let gateway = Gateway::new(
             &contract,
             &functions,
@@ -192,13 +199,16 @@ impl Platform {
             for source in sources.iter().flat_map(|source| std::iter::repeat_n(source, BATCHES)) {
                 running.spawn(source.clone().run(stop.clone()));
             }
+            for schedule in &schedules {
+                running.spawn(schedule.clone().run(stop.clone()));
+            }
         }
         if let Some(data) = &data {
             // Other commands need no password, and it has a file of its own.
             let ready = Ready { owner: None, ..ready.clone() };
             data.remember_running(&Running { ready, origins: origins.clone() })?;
         }
-        Ok(Self { ready, origins, sources, stop: sender, running, stores, data })
+        Ok(Self { ready, origins, sources, schedules, stop: sender, running, stores, data })
     }
 
     /// How to reach it.
@@ -226,6 +236,13 @@ impl Platform {
             source.drain().await?;
         }
         Ok(())
+    }
+
+    /// Lets the workers of schedules do their work once, as if it were time.
+    pub async fn run_schedules(&self) {
+        for schedule in &self.schedules {
+            schedule.once().await;
+        }
     }
 
     /// Stops it: nothing new begins, what has begun is finished.

@@ -74,6 +74,9 @@ impl Registry {
             http!("update-member", update_member),
             http!("update-user", update_user),
             http!("update-workspace", update_workspace),
+            named("verify-ledger", |name| {
+                Function::schedule(boot(name), verify_ledger::load, verify_ledger::handle).boxed()
+            }),
         ];
         Ok(Self::of(try_join_all(functions).await?))
     }

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use aws_types::SdkConfig;
-use domain::rollup::Counts;
 use domain::{Retention, WorkspaceId};
 use jiff::Timestamp;
-use store::ledger::{Period, Verification};
+use store::ledger::Verification;
 use store::{AccountStore, LedgerStore, LinkStore};
 
 use crate::settings::TABLES;
@@ -102,53 +101,20 @@ impl fmt::Display for Report {
             )?;
         }
         for (_, _, found) in &self.workspaces {
-            for it in &found.differences {
-                let (subject, when) = (it.subject, period(it.period));
-                let by = match it.period {
-                    Period::AllTime => "the days add up to",
-                    Period::Day(_) => "the recorded clicks are",
-                };
-                let (counted, says) = (it.expected.counts, it.found.counts);
-                if counted == says {
-                    writeln!(
-                        f,
-                        "difference: `{subject}` {when}: the hours are not those of the clicks"
-                    )?;
-                } else {
-                    let (counted, says) = (shown(counted), shown(says));
-                    writeln!(
-                        f,
-                        "difference: `{subject}` {when}: {by} {counted}, the count says {says}"
-                    )?;
-                }
+            for difference in &found.differences {
+                writeln!(f, "difference: {difference}")?;
             }
             for (subject, at) in &found.unsettled {
-                let when = period(*at);
-                writeln!(
-                    f,
-                    "unsettled: `{subject}` {when}: it changed each time it was looked at"
-                )?;
+                writeln!(f, "unsettled: `{subject}` {at}: it changed each time it was looked at")?;
             }
         }
         write!(f, "{}", self.verdict())
     }
 }
 
-fn shown(counts: Counts) -> String {
-    format!("{} human and {} bot", counts.human, counts.bot)
-}
-
-fn period(period: Period) -> String {
-    match period {
-        Period::AllTime => "of all time".to_owned(),
-        // The date of its first moment.
-        Period::Day(day) => format!("on {}", day.start().strftime("%F")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use store::ledger::Subject;
+    use store::ledger::{Period, Subject};
 
     use super::*;
 

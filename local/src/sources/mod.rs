@@ -2,9 +2,11 @@
 
 mod event;
 mod queue;
+mod schedule;
 mod sweep;
 
 pub(crate) use self::queue::{BATCHES, Source, create_queues};
+pub(crate) use self::schedule::Schedule;
 pub(crate) use self::sweep::sweep;
 
 use std::time::Duration;

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use embedded::Embedded;
-use lambda::Random;
+use lambda::{Clock, Random};
 use serde_json::{Value, json};
 
 use super::support::{stub, until};
 use crate::contract::{Contract, Queue, Worker};
-use crate::sources::{Source, Stop, create_queues};
+use crate::sources::{Schedule, Source, Stop, create_queues};
 
 struct World {
     _embedded: Embedded,
@@ -277,5 +278,51 @@ async fn queues_get_the_settings_of_the_contract_also_when_they_are_there() {
         assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], "365");
         let policy = &attributes[&QueueAttributeName::RedrivePolicy];
         assert!(policy.contains("clicks-dead") && policy.contains('5'), "{policy}");
+    }
+}
+
+/// A schedule of a worker that answers so.
+async fn schedule(
+    every: Duration,
+    answer: impl Fn() -> Result<Value, &'static str> + Send + Sync + 'static,
+) -> (Schedule, Arc<Mutex<Vec<Value>>>) {
+    let events = Arc::<Mutex<Vec<Value>>>::default();
+    let seen = Arc::clone(&events);
+    let work = move |event: &Value| {
+        seen.lock().unwrap().push(event.clone());
+        answer()
+    };
+    let function = stub("worker", Arc::new(work)).await;
+    let worker = crate::contract::Scheduled { every, timeout_seconds: 5 };
+    let clock = Clock::fixed("2026-11-20T14:00:00.123Z".parse().unwrap());
+    (Schedule::new(&worker, function, clock, Random::seeded(1)), events)
+}
+
+#[tokio::test]
+async fn the_event_of_a_schedule_has_the_form_that_it_has_in_the_cloud() {
+    let (schedule, events) = schedule(Duration::from_secs(60), || Ok(Value::Null)).await;
+    schedule.once().await;
+    let event = events.lock().unwrap()[0].clone();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/verify-ledger/minimal.json");
+    let sample: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let names = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&event), names(&sample));
+    for field in ["version", "detail-type", "source", "time", "detail"] {
+        assert_eq!(event[field], sample[field], "{field}");
+    }
+    let id = event["id"].as_str().unwrap();
+    let is_uuid = |id: &str| id.len() == 36 && &id[14..15] == "4" && "89ab".contains(&id[19..20]);
+    assert!(is_uuid(id) && is_uuid(sample["id"].as_str().unwrap()), "{id}");
+}
+
+#[tokio::test]
+async fn a_schedule_goes_on_after_errors_and_panics_until_it_is_told_to_stop() {
+    for answer in [|| Err("no"), || panic!("boom")] {
+        let (schedule, events) = schedule(Duration::from_millis(5), answer).await;
+        let (sender, stop) = Stop::new();
+        let running = tokio::spawn(schedule.run(stop));
+        until("it was time thrice", || async { 3 <= events.lock().unwrap().len() }).await;
+        sender.send_replace(true);
+        running.await.unwrap();
     }
 }

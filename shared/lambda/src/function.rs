@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::door::FrontDoor;
 use crate::http::{answer, defuse};
 use crate::problem::{Kind, Problem};
+use crate::schedule::{self, Scheduled};
 
 /// An invocation that did not work: what the Lambda service would report as a function error.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +145,29 @@ impl Function {
                 let work = |messages, budget| handle(app, messages, budget);
                 batch::handle_batch(event, budget, work).await.map_err(failed)
             }
+        }))
+    }
+
+    /// A worker of a schedule; see [`crate::serve_schedule`].
+    pub async fn schedule<A, L, Loading, H, Handling, E, F>(
+        boot: Boot,
+        load: L,
+        handle: H,
+    ) -> Result<Self, E>
+    where
+        A: Clone + Send + Sync + 'static,
+        L: FnOnce(Boot) -> Loading,
+        Loading: Future<Output = Result<A, E>>,
+        H: Fn(A, Scheduled, Duration) -> Handling + Clone + Send + Sync + 'static,
+        Handling: Future<Output = Result<(), F>> + Send + 'static,
+        F: std::error::Error + 'static,
+    {
+        let (name, clock) = (boot.name, boot.clock.clone());
+        let app = load(boot).await?;
+        Ok(Self::of(name, clock, move |event, context, clock| {
+            let budget = budget(context.deadline, &clock);
+            let working = handle(app.clone(), event, budget);
+            async move { schedule::work_at(working).await.map_err(failed) }
         }))
     }
 

@@ -20,6 +20,7 @@ mod logs;
 mod metrics;
 mod oauth;
 mod problem;
+mod schedule;
 mod serve;
 pub mod viewer;
 
@@ -42,4 +43,5 @@ pub use logs::log_filter;
 pub use metrics::Metrics;
 pub use oauth::OAuthError;
 pub use problem::{Fault, Kind, Problem};
-pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_sqs};
+pub use schedule::Scheduled;
+pub use serve::{Error, serve_authorizer, serve_http, serve_http_then, serve_schedule, serve_sqs};

@@ -45,16 +45,24 @@ impl Metrics {
 
     /// Counts one more of what this names, such as `RateLimitUnavailable`.
     pub fn count(&self, name: &'static str) {
+        self.add(name, 1);
+    }
+
+    /// Counts so many of what this names, in one value. Nothing can be counted, too: it says that
+    /// somebody has looked.
+    pub fn add(&self, name: &'static str, count: u64) {
         match &self.0 {
             Sink::Stdout { function, clock } => {
-                let line = line(name, function, clock.now().as_millisecond());
+                let line = line((name, count), function, clock.now().as_millisecond());
                 // A metric is not worth an answer: what cannot be written is lost.
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }
-            Sink::Log { function } => tracing::info!(metric = name, function, "counted `{name}`"),
+            Sink::Log { function } => {
+                tracing::info!(metric = name, count, function, "counted `{name}`");
+            }
             Sink::Memory(counts) => {
                 *counts.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() +=
-                    1;
+                    count;
             }
         }
     }
@@ -72,7 +80,7 @@ impl Metrics {
 }
 
 /// One count, as CloudWatch reads it.
-fn line(name: &str, function: &str, at_ms: i64) -> String {
+fn line((name, count): (&str, u64), function: &str, at_ms: i64) -> String {
     let mut line = json!({
         "_aws": {
             "Timestamp": at_ms,
@@ -85,7 +93,7 @@ fn line(name: &str, function: &str, at_ms: i64) -> String {
         "service": SERVICE,
         "function": function,
     });
-    line[name] = json!(1);
+    line[name] = json!(count);
     line.to_string()
 }
 
@@ -97,13 +105,13 @@ mod tests {
 
     #[test]
     fn a_line_is_what_cloudwatch_takes_for_a_metric() {
-        let line = line("RateLimitUnavailable", "create-link", 1_795_183_407_412);
+        let line = line(("RateLimitUnavailable", 3), "create-link", 1_795_183_407_412);
         assert!(!line.contains('\n'));
         let line: Value = serde_json::from_str(&line).unwrap();
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         // Each name that the directive tells is a field of the line.
         let metric = directive["Metrics"][0]["Name"].as_str().unwrap();
-        assert_eq!(line[metric], 1);
+        assert_eq!(line[metric], 3);
         for dimension in directive["Dimensions"][0].as_array().unwrap() {
             assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
         }
@@ -114,7 +122,7 @@ mod tests {
     fn clones_count_together() {
         let metrics = Metrics::in_memory();
         metrics.clone().count("A");
-        metrics.count("A");
-        assert_eq!((metrics.counted("A"), metrics.counted("B")), (2, 0));
+        metrics.add("A", 3);
+        assert_eq!((metrics.counted("A"), metrics.counted("B")), (4, 0));
     }
 }

@@ -18,6 +18,7 @@ use crate::boot::{Boot, start_logs};
 use crate::chain::Chain;
 use crate::door::FrontDoor;
 use crate::problem::Problem;
+use crate::schedule::{self, Scheduled};
 use crate::{SqsEvent, function};
 
 /// What the Lambda runtime takes for an error.
@@ -105,6 +106,32 @@ where
             let budget = budget(event.context.deadline, clock);
             let work = |messages, budget| handle(app.clone(), messages, budget);
             batch::handle_batch(event.payload, budget, work).await
+        };
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+    })
+}
+
+/// Serves a schedule. An error fails the invocation, which Lambda then repeats.
+pub fn serve_schedule<A, L, Loading, H, Handling, E, F>(
+    name: &'static str,
+    load: L,
+    handle: H,
+) -> Result<(), Error>
+where
+    A: Clone + Send + Sync + 'static,
+    L: FnOnce(Boot) -> Loading,
+    Loading: Future<Output = Result<A, E>>,
+    H: Fn(A, Scheduled, Duration) -> Handling,
+    Handling: Future<Output = Result<(), F>>,
+    E: std::error::Error + Send + Sync + 'static,
+    F: std::error::Error + 'static,
+{
+    block_on(async {
+        let (app, boot) = start(name, load).await?;
+        let (app, handle, clock) = (&app, &handle, &boot.clock);
+        let on_event = |event: LambdaEvent<Scheduled>| async move {
+            let budget = budget(event.context.deadline, clock);
+            schedule::work_at(handle(app.clone(), event.payload, budget)).await
         };
         run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
     })

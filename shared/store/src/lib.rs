@@ -7,6 +7,7 @@ mod accounts;
 mod buckets;
 mod commit;
 mod dice;
+mod ids;
 mod journal;
 mod keys;
 pub mod ledger;
@@ -23,10 +24,11 @@ pub use accounts::{
     UpdateWorkspaceError,
 };
 pub use buckets::{BucketStore, Taken};
+pub use ids::{Part, ReadIdsError};
 pub use journal::{Answer, Journal};
 pub use ledger::LedgerStore;
 pub use links::{
-    CreateError, Cursor, CursorError, DeleteError, Filter, Found, LinkPage, LinkStore,
+    CreateError, Cursor, CursorError, DeleteError, Existence, Filter, Found, LinkPage, LinkStore,
     ReadLinkError, Spent, UpdateError,
 };
 pub use schema::{Tables, create_tables};

@@ -24,6 +24,9 @@ macro_rules! functions {
     (redirect $boot:ident $function:ident) => {
         Function::http_then($boot, $function::load, $function::handle, $function::send_click)
     };
+    (schedule $boot:ident $function:ident) => {
+        Function::schedule($boot, $function::load, $function::handle)
+    };
     (sqs $boot:ident $function:ident) => {
         Function::sqs($boot, $function::load, $function::handle)
     };
@@ -66,4 +69,5 @@ functions! {
     "update-member": http update_member,
     "update-user": http update_user,
     "update-workspace": http update_workspace,
+    "verify-ledger": schedule verify_ledger,
 }

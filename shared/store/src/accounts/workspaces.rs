@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Member, UserId, Workspace, WorkspaceId};
 use jiff::Timestamp;
 
@@ -12,6 +11,7 @@ use super::members::memberships;
 use super::page::{After, AfterError, Page, next};
 use super::{AccountStore, ReadAccountError, item};
 use crate::commit::{Change, CommitError, Condition};
+use crate::ids::{Ids, Part, ReadIdsError};
 use crate::journal::Journal;
 use crate::keys;
 use crate::row::{Read, Write, row};
@@ -190,30 +190,54 @@ impl AccountStore {
     }
 
     /// All workspaces, oldest first.
-    pub async fn workspaces(&self) -> Result<Vec<WorkspaceId>, ReadAccountError> {
-        let mut ids = Vec::new();
-        let mut start = None;
+    pub async fn workspaces(&self) -> Result<Vec<WorkspaceId>, ReadIdsError> {
+        // What DynamoDB answers at once: 1 MB.
+        const AT_ONCE: usize = 10_000;
+        let (mut all, mut part) = (Vec::new(), Part::ALL);
         loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", AttributeValue::S(keys::WORKSPACES.to_owned()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| Unavailable::new("listing the workspaces", error))?;
-            for item in answer.items() {
-                ids.push(item.parse(keys::SK, |text| WorkspaceId::parse(text).ok())?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(ids);
+            let (ids, more) = self.workspace_ids(part, AT_ONCE).await?;
+            part.after = ids.last().copied().or(part.after);
+            all.extend(ids);
+            if !more {
+                return Ok(all);
             }
         }
     }
+
+    /// So many ids of workspaces, and whether there may be more. One `Query`.
+    pub async fn workspace_ids(
+        &self,
+        part: Part<WorkspaceId>,
+        limit: usize,
+    ) -> Result<(Vec<WorkspaceId>, bool), ReadIdsError> {
+        let (rows, more) = self.workspace_list().page(part, limit, "pk, sk").await?;
+        let ids = rows.iter().map(|row| row.parse(keys::SK, parse_id));
+        Ok((ids.collect::<Result<_, _>>()?, more))
+    }
+
+    /// A place among all workspaces, chosen by random bits; `None` if there are none.
+    pub async fn workspace_somewhere(
+        &self,
+        random: u128,
+    ) -> Result<Option<WorkspaceId>, ReadIdsError> {
+        self.workspace_list().somewhere(random).await
+    }
+
+    fn workspace_list(&self) -> Ids<'_, WorkspaceId> {
+        Ids {
+            client: &self.client,
+            table: &self.table,
+            key: &keys::workspace,
+            parse: parse_id,
+            new: WorkspaceId::new,
+            at: WorkspaceId::at,
+            of: "the workspaces".to_owned(),
+        }
+    }
+}
+
+fn parse_id(text: &str) -> Option<WorkspaceId> {
+    WorkspaceId::parse(text).ok()
 }
 
 /// The rows of a new workspace and of its first owner.

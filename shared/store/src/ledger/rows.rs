@@ -1,6 +1,7 @@
 //! The rows of the clicks table, and the values that they stand for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -24,6 +25,16 @@ pub enum Period {
     AllTime,
     /// Those of one UTC day.
     Day(Day),
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllTime => f.write_str("of all time"),
+            // The date of its first moment.
+            Self::Day(day) => write!(f, "on {}", day.start().strftime("%F")),
+        }
+    }
 }
 
 /// One count of one subject: a rollup row for each of its shards.

@@ -7,12 +7,16 @@
 //! changes, so a count whose versions are the same before and after its clicks were recounted was
 //! not changed in between. One that was, or that differs (a transaction becomes visible row by
 //! row), is looked at again; if it never comes to rest it is reported as unsettled.
+//!
+//! Who verifies must know all partitions of the clicks: a link that gets more of them meanwhile
+//! seems to differ. So a difference only counts if they are still the same afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use domain::rollup::Rollup;
+use domain::rollup::{Counts, Rollup};
 use domain::{Day, LinkId, Retention, WorkspaceId};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -41,6 +45,8 @@ pub struct Verification {
     pub subjects: usize,
     /// How many click rows of links were counted.
     pub clicks: u64,
+    /// How many rows were read for it, of clicks and of counts: what it costs.
+    pub rows: u64,
     /// Where the ledger does not add up.
     pub differences: Vec<Difference>,
     /// What changed each time it was looked at.
@@ -53,9 +59,11 @@ impl Verification {
         self.differences.is_empty() && self.unsettled.is_empty()
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds what was found elsewhere.
+    pub fn add(&mut self, other: Self) {
         self.subjects += other.subjects;
         self.clicks += other.clicks;
+        self.rows += other.rows;
         self.differences.extend(other.differences);
         self.unsettled.extend(other.unsettled);
     }
@@ -74,11 +82,35 @@ pub struct Difference {
     pub found: Rollup,
 }
 
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (subject, period) = (self.subject, self.period);
+        let by = match period {
+            Period::AllTime => "the days add up to",
+            Period::Day(_) => "the recorded clicks are",
+        };
+        let (counted, says) = (self.expected.counts, self.found.counts);
+        if counted == says {
+            return write!(f, "`{subject}` {period}: the hours are not those of the clicks");
+        }
+        let shown = |counts: Counts| format!("{} human and {} bot", counts.human, counts.bot);
+        let (counted, says) = (shown(counted), shown(says));
+        write!(f, "`{subject}` {period}: {by} {counted}, the count says {says}")
+    }
+}
+
 /// The time of a verification.
 #[derive(Debug, Clone, Copy)]
 struct Today {
     now: Timestamp,
     retention: Retention,
+}
+
+impl Today {
+    /// The days whose rows are all there, and those to come.
+    fn kept(self) -> RangeInclusive<Day> {
+        self.retention.first_kept(self.now)..=Day::of(Timestamp::MAX)
+    }
 }
 
 /// What the rows of clicks add up to, by day.
@@ -96,8 +128,54 @@ impl LedgerStore {
         now: Timestamp,
         retention: Retention,
     ) -> Result<Verification, ReadError> {
-        let today = Today { now, retention };
-        Ok(self.check_link((link, click_shards), today).await?.0)
+        let check = Check::new(Subject::Link(link), Today { now, retention }.kept());
+        Ok(self.check_link((link, click_shards), check).await?.0)
+    }
+
+    /// Verifies the counts of a link, but recounts at most so many clicks, or one day's: where it
+    /// has more, those of some days, which the random bits choose.
+    pub async fn verify_some_days(
+        &self,
+        link: (LinkId, u16),
+        most_clicks: u64,
+        random: u128,
+        (now, retention): (Timestamp, Retention),
+    ) -> Result<Verification, ReadError> {
+        let subject = Subject::Link(link.0);
+        let kept = Today { now, retention }.kept();
+        let rows = self.rows_of(subject).await?;
+        let days = some_days(&of_days(&rows, &kept), most_clicks, random).unwrap_or(kept);
+        let (mut found, _) = self.check_link(link, Check::new(subject, days)).await?;
+        found.rows += count(&rows);
+        Ok(found)
+    }
+
+    /// Verifies that the days of a subject add up to its count of all time. No click is recounted.
+    pub async fn verify_sum(&self, subject: Subject) -> Result<Verification, ReadError> {
+        let nothing = Day::of(Timestamp::MAX);
+        let mut check = Check::new(subject, nothing..=nothing);
+        let mut rows = 0;
+        for tries in 1..=TRIES {
+            let before = self.rows_of(subject).await?;
+            let after = self.rows_of(subject).await?;
+            rows += count(&before) + count(&after);
+            if check.look(&before, &Recount::new(), &after) || tries == TRIES {
+                break;
+            }
+            tokio::time::sleep(PAUSE * tries).await;
+        }
+        Ok(Verification { rows, ..check.end() })
+    }
+
+    /// How many clicks would be recounted to verify a subject, by what its counts say.
+    pub async fn clicks_kept(
+        &self,
+        subject: Subject,
+        now: Timestamp,
+        retention: Retention,
+    ) -> Result<u64, ReadError> {
+        let rows = self.rows_of(subject).await?;
+        Ok(of_days(&rows, &Today { now, retention }.kept()).values().sum())
     }
 
     /// Verifies the counts of a workspace and of all its links, live and deleted, of which each
@@ -112,14 +190,16 @@ impl LedgerStore {
     ) -> Result<Verification, ReadError> {
         let today = Today { now, retention };
         let mut found = Verification::default();
-        let mut check = Check::new(Subject::Workspace(workspace), today);
+        let mut check = Check::new(Subject::Workspace(workspace), today.kept());
+        let of_link = |link: LinkId| Check::new(Subject::Link(link), today.kept());
         for tries in 1..=TRIES {
             let before = self.rows_of(check.subject).await?;
             let mut recount = Recount::new();
             if tries == 1 {
                 // What the links' own verification counts is good for the workspace, too.
-                let mut checks =
-                    stream::iter(links).map(|&link| self.check_link(link, today)).buffered(AT_ONCE);
+                let mut checks = stream::iter(links.iter().copied())
+                    .map(|link| self.check_link(link, of_link(link.0)))
+                    .buffered(AT_ONCE);
                 while let Some(checked) = checks.next().await {
                     let (of_link, counted) = checked?;
                     found.add(of_link);
@@ -127,8 +207,10 @@ impl LedgerStore {
                 }
             } else {
                 recount = self.recount_all(links, check.days()).await?;
+                found.rows += clicks_of(&recount);
             }
             let after = self.rows_of(check.subject).await?;
+            found.rows += count(&before) + count(&after);
             if check.look(&before, &recount, &after) || tries == TRIES {
                 break;
             }
@@ -141,15 +223,15 @@ impl LedgerStore {
     async fn check_link(
         &self,
         link: (LinkId, u16),
-        today: Today,
+        mut check: Check,
     ) -> Result<(Verification, Recount), ReadError> {
-        let mut check = Check::new(Subject::Link(link.0), today);
-        let mut counted = Recount::new();
+        let (mut counted, mut rows) = (Recount::new(), 0);
         for tries in 1..=TRIES {
             let before = self.rows_of(check.subject).await?;
             let days = check.days();
             let recount = self.recount_all(&[link], days.clone()).await?;
             let after = self.rows_of(check.subject).await?;
+            rows += count(&before) + clicks_of(&recount) + count(&after);
             counted.retain(|day, _| !days.contains(day));
             counted.extend(recount.clone());
             if check.look(&before, &recount, &after) || tries == TRIES {
@@ -157,8 +239,8 @@ impl LedgerStore {
             }
             tokio::time::sleep(PAUSE * tries).await;
         }
-        let clicks = counted.values().map(|rollup| rollup.counts.total()).sum();
-        Ok((Verification { clicks, ..check.end() }, counted))
+        let clicks = clicks_of(&counted);
+        Ok((Verification { clicks, rows, ..check.end() }, counted))
     }
 
     async fn rows_of(&self, subject: Subject) -> Result<Rows, ReadError> {
@@ -171,8 +253,10 @@ impl LedgerStore {
         links: &[(LinkId, u16)],
         days: RangeInclusive<Day>,
     ) -> Result<Recount, ReadError> {
-        let partitions =
-            links.iter().flat_map(|&(link, shards)| (0..shards.max(1)).map(move |s| (link, s)));
+        let partitions = links
+            .iter()
+            .copied()
+            .flat_map(|(link, shards)| (0..shards.max(1)).map(move |s| (link, s)));
         let mut parts = stream::iter(partitions)
             .map(|(link, shard)| self.recount(link, shard, &days))
             .buffer_unordered(AT_ONCE);
@@ -190,11 +274,50 @@ fn merge(recount: &mut Recount, other: Recount) {
     }
 }
 
+/// How many clicks there are in a recount, each of which is a row.
+fn clicks_of(recount: &Recount) -> u64 {
+    recount.values().map(|rollup| rollup.counts.total()).sum()
+}
+
+fn count(rows: &Rows) -> u64 {
+    u64::try_from(rows.len()).unwrap_or(u64::MAX)
+}
+
+/// How many clicks the counts of these days say, by day.
+fn of_days(rows: &Rows, days: &RangeInclusive<Day>) -> BTreeMap<Day, u64> {
+    let mut by_day = BTreeMap::new();
+    for (period, sum) in sums(rows) {
+        if let Some(day) = day_of(&period).filter(|day| days.contains(day)) {
+            by_day.insert(day, sum.rollup.counts.total());
+        }
+    }
+    by_day
+}
+
+/// Neighbouring days with at most so many clicks together, or one day; `None` where all days have
+/// no more. Any of them may be the first.
+fn some_days(clicks: &BTreeMap<Day, u64>, most: u64, random: u128) -> Option<RangeInclusive<Day>> {
+    if clicks.values().sum::<u64>() <= most {
+        return None;
+    }
+    let days: Vec<_> = clicks.iter().collect();
+    let from = usize::try_from(random % u128::try_from(days.len()).ok()?).ok()?;
+    let (mut last, mut sum) = (days[from].0, *days[from].1);
+    for (day, more) in &days[from + 1..] {
+        sum = sum.saturating_add(**more);
+        if most < sum {
+            break;
+        }
+        last = day;
+    }
+    Some(*days[from].0..=*last)
+}
+
 /// A subject under verification.
 struct Check {
     subject: Subject,
-    /// The days whose rows are all there, from the first one on.
-    kept: Day,
+    /// The days to verify: the rows of all of them are there.
+    kept: RangeInclusive<Day>,
     /// What is still to be looked at; `None` before the first look, which finds out what there is.
     open: Option<BTreeSet<Period>>,
     /// Of what is open: what differed, without having changed, when it was last looked at.
@@ -202,20 +325,18 @@ struct Check {
 }
 
 impl Check {
-    fn new(subject: Subject, today: Today) -> Self {
-        let kept = today.retention.first_kept(today.now);
+    fn new(subject: Subject, kept: RangeInclusive<Day>) -> Self {
         Self { subject, kept, open: None, differing: BTreeMap::new() }
     }
 
     /// The days to recount.
     fn days(&self) -> RangeInclusive<Day> {
-        let all = self.kept..=Day::of(Timestamp::MAX);
-        let Some(open) = &self.open else { return all };
+        let Some(open) = &self.open else { return self.kept.clone() };
         let days: BTreeSet<Day> = open.iter().filter_map(day_of).collect();
         match (days.first(), days.last()) {
             (Some(&first), Some(&last)) => first..=last,
             // Only the total is open, for which no clicks are counted; one day must do.
-            (None, _) | (_, None) => self.kept..=self.kept,
+            (None, _) | (_, None) => *self.kept.start()..=*self.kept.start(),
         }
     }
 
@@ -224,7 +345,8 @@ impl Check {
         let (before, after) = (sums(before), sums(after));
         let open = self.open.take().unwrap_or_else(|| {
             let of_rows = before.keys().chain(after.keys()).copied();
-            let kept = of_rows.filter(|period| day_of(period).is_none_or(|day| self.kept <= day));
+            let kept =
+                of_rows.filter(|period| day_of(period).is_none_or(|day| self.kept.contains(&day)));
             let of_clicks = recount.keys().map(|&day| Period::Day(day));
             kept.chain(of_clicks).chain([Period::AllTime]).collect()
         });

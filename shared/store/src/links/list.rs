@@ -170,42 +170,6 @@ impl LinkStore {
         Ok(LinkPage { links, next })
     }
 
-    /// The ids of all links of a workspace that are, or were: for verifying the ledger.
-    pub async fn every_id(
-        &self,
-        workspace: WorkspaceId,
-    ) -> Result<Vec<(LinkId, u16)>, ReadLinkError> {
-        let mut ids = Vec::new();
-        for pk in [keys::links(workspace), keys::deleted_links(workspace)] {
-            let mut start = None;
-            loop {
-                let answer = self
-                    .client
-                    .query()
-                    .table_name(&self.table)
-                    .key_condition_expression("pk = :pk")
-                    .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
-                    .projection_expression("pk, sk, click_shards")
-                    .consistent_read(true)
-                    .set_exclusive_start_key(start)
-                    .send()
-                    .await
-                    .map_err(|e| {
-                        Unavailable::new(format!("listing all links of `{workspace}`"), e)
-                    })?;
-                for row in answer.items() {
-                    let shards = row.number("click_shards")?.unwrap_or(1);
-                    ids.push((row.parse(keys::SK, keys::parse_link)?, shards));
-                }
-                start = answer.last_evaluated_key;
-                if start.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(ids)
-    }
-
     /// So many rows of a list, or fewer where it ends, or where an answer is full: DynamoDB stops
     /// at 1 MB. Whether it stopped before the list's end is said, too.
     async fn rows(

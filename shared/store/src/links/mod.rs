@@ -5,6 +5,7 @@
 //! the redirect reads a single row, and still follows the latest edit.
 
 mod change;
+mod ids;
 mod item;
 mod list;
 mod read;
@@ -15,6 +16,7 @@ use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
 
 pub use change::{CreateError, DeleteError, UpdateError};
+pub use ids::Existence;
 pub use list::{Cursor, CursorError, Filter, LinkPage};
 pub use read::{Found, ReadLinkError, Spent};
 

@@ -8,7 +8,7 @@ use embedded::Embedded;
 use jiff::Timestamp;
 
 use super::*;
-use crate::{Journal, Tables, create_tables};
+use crate::{Journal, Part, Tables, create_tables};
 
 fn now() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
@@ -197,6 +197,63 @@ async fn a_deleted_link_is_gone_but_not_forgotten() {
     let tagged = Filter { tag: Tag::parse("t").ok(), prefix: None };
     assert!(store.page(link.workspace, &tagged, None, 10).await.unwrap().links.is_empty());
     assert_eq!(store.every_id(link.workspace).await.unwrap(), [(link.id, 1)]);
+}
+
+#[tokio::test]
+async fn ids_come_in_parts_and_each_is_in_one_of_them() {
+    let (_embedded, store) = store().await;
+    for number in 1..=5 {
+        store.create(&link(number), &Journal::none()).await.unwrap();
+    }
+    store.delete(&link(2), now(), &Journal::none()).await.unwrap();
+    let live = (workspace(1), Existence::Live);
+    let numbers =
+        |ids: &[(LinkId, u16)]| ids.iter().map(|(id, _)| id.at().as_second()).collect::<Vec<_>>();
+    let part = |after: Option<i64>, until: Option<i64>| Part {
+        after: after.map(|number| link(number).id),
+        until: until.map(|number| link(number).id),
+    };
+    for (after, until, limit, expected, more) in [
+        (None, None, 10, vec![1, 3, 4, 5], false),
+        (None, None, 2, vec![1, 3], true),
+        (Some(3), None, 10, vec![4, 5], false),
+        // Where a link was, and is no more.
+        (Some(2), None, 10, vec![3, 4, 5], false),
+        (None, Some(3), 10, vec![1, 3], false),
+        (Some(3), Some(3), 10, vec![], false),
+        (Some(5), None, 10, vec![], false),
+        (Some(4), Some(1), 10, vec![], false),
+    ] {
+        let (ids, is_more) = store.ids(live, part(after, until), limit).await.unwrap();
+        assert_eq!((numbers(&ids), is_more), (expected, more), "{after:?} {until:?}");
+    }
+    let deleted = (workspace(1), Existence::Deleted);
+    assert_eq!(numbers(&store.ids(deleted, Part::ALL, 10).await.unwrap().0), [2]);
+    assert_eq!(store.click_shards(live, link(3).id).await.unwrap(), Some(1));
+    assert_eq!(store.click_shards(live, link(2).id).await.unwrap(), None);
+    assert_eq!(store.click_shards(deleted, link(2).id).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn chance_leads_everywhere_also_into_a_crowd() {
+    let (_embedded, store) = store().await;
+    let live = (workspace(1), Existence::Live);
+    assert_eq!(store.somewhere(live, 7).await.unwrap(), None);
+    // Years apart, and a crowd within a hundredth of a second.
+    let mut moments: Vec<i64> = vec![1_000, 40_000_000_000, 1_700_000_000_000];
+    moments.extend((0..10).map(|at| 1_600_000_000_000 + at));
+    for (number, moment) in (1..).zip(&moments) {
+        let mut link = link(number);
+        link.id = LinkId::new(Timestamp::from_millisecond(*moment).unwrap(), 5);
+        store.create(&link, &Journal::none()).await.unwrap();
+    }
+    let mut places = std::collections::BTreeSet::new();
+    for seed in 0..64_u128 {
+        let place = store.somewhere(live, seed * 0x9e37_79b9_7f4a_7c15).await.unwrap().unwrap();
+        places.insert(place.at().as_millisecond());
+    }
+    assert!(places.iter().all(|place| moments.contains(place)), "{places:?}");
+    assert!(10 <= places.len(), "{places:?}");
 }
 
 #[tokio::test]

@@ -184,3 +184,57 @@ async fn a_link_without_clicks_is_clean() {
     let found = fixture.ledger.verify_link(link(0), 1, now(), retention()).await.unwrap();
     assert!(found.is_clean());
 }
+
+#[tokio::test]
+async fn of_a_link_with_many_clicks_some_days_are_recounted() {
+    let fixture = Fixture::new().await;
+    // Five days of 40 clicks each.
+    fixture.recorded(&clicks(200, 1, 5)).await;
+    let when = (now(), retention());
+    let of =
+        |most: u64, random: u128| fixture.ledger.verify_some_days((link(0), 1), most, random, when);
+    for (most, random, clicks) in [
+        (200, 3, 200),
+        // From the first day on, as many as fit.
+        (199, 0, 160),
+        (100, 5, 80),
+        (100, 2, 80),
+        (100, 4, 40),
+        // One day in any case.
+        (10, 3, 40),
+        (0, 3, 40),
+    ] {
+        let found = of(most, random).await.unwrap();
+        assert!(found.is_clean(), "{found:#?}");
+        assert_eq!(found.clicks, clicks, "{most} {random}");
+        assert!(clicks < found.rows && found.rows < clicks + 30, "{}", found.rows);
+    }
+    let day = Day::of(now());
+    add_human(&fixture, format!("R#{}", link(0)), format!("D#{day}#00")).await;
+    // All time is always compared, a day only if it is its turn.
+    let subject = Subject::Link(link(0));
+    assert_eq!(places(&of(10, 0).await.unwrap().differences), [(subject, Period::AllTime)]);
+    assert_eq!(
+        places(&of(10, 4).await.unwrap().differences),
+        [(subject, Period::AllTime), (subject, Period::Day(day))]
+    );
+}
+
+#[tokio::test]
+async fn a_sum_is_verified_without_its_clicks() {
+    let fixture = Fixture::new().await;
+    fixture.recorded(&clicks(50, 2, 1)).await;
+    let subject = Subject::Workspace(workspace());
+    fixture.probe.take_calls();
+    let found = fixture.ledger.verify_sum(subject).await.unwrap();
+    assert!(found.is_clean(), "{found:#?}");
+    assert_eq!(fixture.probe.count("Query"), 2);
+    assert_eq!(fixture.ledger.clicks_kept(subject, now(), retention()).await.unwrap(), 50);
+    add_human(&fixture, format!("R#{}", workspace()), format!("D#{}#00", Day::of(now()))).await;
+    let found = fixture.ledger.verify_sum(subject).await.unwrap();
+    assert_eq!(places(&found.differences), [(subject, Period::AllTime)]);
+    let text = found.differences[0].to_string();
+    let expected = "of all time: the days add up to 41 human and 10 bot, \
+                    the count says 40 human and 10 bot";
+    assert!(text.contains(expected), "{text}");
+}
