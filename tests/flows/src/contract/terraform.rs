@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::environment::load;
 use crate::functions;
 use crate::given::{Given, Resource};
-use crate::repository::{assert_none, read};
+use crate::repository::{assert_none, files, read};
 use crate::tables::tables;
 use crate::workers::Workers;
 
@@ -156,6 +156,95 @@ async fn terraform_makes_the_tables_of_the_schema() {
     let found = named.iter().filter(|line| line.contains("indexed")).count();
     assert_eq!(found, tables.len(), "{DATA}: a table that the schema does not have: {named:?}");
     assert_none(&faults);
+}
+
+/// Where Terraform hands on what is listed elsewhere, and what it must not leave out or make up.
+const HANDED_ON: [(&str, &[&str]); 5] = [
+    (
+        CONTRACT,
+        &[
+            "memory_mb = given.memory_mb",
+            "timeout_seconds = try(given.timeout_seconds, local.triggers.workers[name].timeout_seconds)",
+            "settings = concat(given.environment.required, given.environment.optional)",
+            "permissions = given.permissions",
+            // Only in an emulator: in AWS a batch would be delivered twice.
+            "var.local ? { visibility_timeout_seconds = 5 } : {},",
+        ],
+    ),
+    (
+        "infra/terraform/modules/function/main.tf",
+        &["memory_size = var.memory_mb", "timeout = var.timeout_seconds", "Action = one.actions"],
+    ),
+    (
+        "infra/terraform/modules/queues/main.tf",
+        &[
+            "visibility_timeout_seconds = each.value.visibility_timeout_seconds",
+            "message_retention_seconds = each.value.message_retention_seconds",
+            "maxReceiveCount = each.value.max_receive_count",
+        ],
+    ),
+    (
+        "infra/terraform/modules/workers/main.tf",
+        &[
+            "batch_size = each.value.batch_size",
+            "maximum_batching_window_in_seconds = each.value.batching_window_seconds",
+            "function_response_types = each.value.report_batch_item_failures == true ? [\"ReportBatchItemFailures\"] : []",
+            "schedule_expression = each.value.schedule",
+        ],
+    ),
+    (
+        "infra/terraform/modules/api/main.tf",
+        &[
+            "for_each = var.routes",
+            "authorization_type = each.value.secured ? \"CUSTOM\" : \"NONE\"",
+            "authorizer_payload_format_version = \"2.0\"",
+            "enable_simple_responses = true",
+            "authorizer_result_ttl_in_seconds = 60",
+        ],
+    ),
+];
+
+#[test]
+fn terraform_hands_on_what_is_listed_elsewhere() {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut faults = Vec::new();
+    for (path, lines) in HANDED_ON {
+        let found: BTreeSet<_> = read(path).lines().map(words).collect();
+        for line in lines.iter().filter(|line| !found.contains(**line)) {
+            faults.push(format!("{path}: there is no line `{line}`"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn beside_its_permissions_a_function_may_only_write_its_log_and_its_traces() {
+    const PATH: &str = "infra/terraform/modules/function/main.tf";
+    const BASICS: [&str; 4] = [
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ];
+    let basics = block(PATH, "  basics = concat(").join("\n");
+    let is_action = |word: &&str| {
+        word.split_once(':').is_some_and(|(service, name)| {
+            service.chars().all(|c| c.is_ascii_lowercase())
+                && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '*')
+        })
+    };
+    let found: BTreeSet<_> = basics.split('"').filter(is_action).collect();
+    assert_eq!(found, BTreeSet::from(BASICS), "{PATH}: `basics`");
+    assert!(basics.contains("${aws_cloudwatch_log_group.this.arn}:*"), "{PATH}: its own log only");
+    // Nothing is given to a function elsewhere.
+    let policies: Vec<_> = files("infra/terraform", "tf")
+        .into_iter()
+        .filter(|path| read(path).contains("resource \"aws_iam_role_policy"))
+        .collect();
+    for path in policies.iter().filter(|path| !path.ends_with("modules/function/main.tf")) {
+        let roles = read(path);
+        assert!(!roles.contains("lambda.amazonaws.com"), "{}: a role of functions", path.display());
+    }
 }
 
 /// The names of the alarms.
