@@ -75,7 +75,8 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 pub async fn handle(app: App, event: Scheduled, budget: Duration) -> Result<(), VerifyError> {
     let begin = Instant::now();
     let mut run = Run::new(&app);
-    let outcome = tokio::time::timeout(budget, run.all()).await;
+    // A box, or the compiler gives up on how large all these futures are together.
+    let outcome = tokio::time::timeout(budget, Box::pin(run.all())).await;
     let Verification { subjects, clicks, rows, .. } = run.found;
     let end = match &outcome {
         Ok(Ok(End::Everything)) => "everything was looked at",
