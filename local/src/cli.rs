@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::{Email, Origins, Slug};
 use lambda::{Clock, Env, Random, log_filter};
 use store::{AccountStore, Found, LinkStore};
+use tracing_subscriber::prelude::*;
 
 use crate::data::{Owner, Ready};
 use crate::keys::TokenKeys;
@@ -79,11 +80,8 @@ enum Command {
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(log_filter(LOGS))
-        .with_target(false)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(log_filter(LOGS))).init();
     match run(cli) {
         Ok(code) => code,
         Err(error) => {

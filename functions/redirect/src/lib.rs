@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use domain::{Click, ClickId, Decision, Domain, Origins, Route, Slug, bot};
 use lambda::{
-    After, Body, Boot, Chain, Clock, EnvError, HeaderValue, Kind, Method, Problem, Random, Request,
-    Response, StatusCode, header, input,
+    After, Body, Boot, Chain, Clock, EnvError, HeaderValue, Kind, Method, Metrics, Problem, Random,
+    Request, Response, StatusCode, header, input,
 };
 use queue::{ClickMessage, ClickQueue};
 use store::{Found, LinkStore, Spent};
@@ -31,6 +31,7 @@ pub struct App {
     origins: Origins,
     clock: Clock,
     random: Random,
+    metrics: Metrics,
 }
 
 /// Builds the [`App`], once per process.
@@ -44,6 +45,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
         origins,
         clock: boot.clock,
         random: boot.random,
+        metrics: boot.metrics,
     })
 }
 
@@ -80,6 +82,7 @@ pub async fn send_click(app: App, click: Click, budget: Duration) {
     // `docs/runbook.md` says how this line is sent again.
     let lost = serde_json::to_string(&ClickMessage::from(&click)).unwrap_or_default();
     tracing::error!(lost_click = lost, error = why, "the click `{}` was not sent", click.id);
+    app.metrics.count("ClickNotSent");
 }
 
 /// The answer for what a slug leads to; none if that turns out to be older than an edit.

@@ -410,6 +410,7 @@ async fn a_click_that_cannot_be_sent_does_not_keep_anybody_from_the_destination(
     let answer = get("spring").send(&function(&world).await).await;
     assert_eq!(answer.status, 302);
     assert!(world.take_clicks().await.is_empty());
+    assert_eq!(world.metrics.counted("ClickNotSent"), 1);
 }
 
 #[tokio::test]

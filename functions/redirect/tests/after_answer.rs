@@ -155,7 +155,7 @@ async fn is_in_the_log(fault: Fault, env: &[(&str, &str)]) -> Lambda {
     let call = lambda.first("SendMessage begins");
     assert_eq!(line["lost_click"], call.body["MessageBody"], "the click is whole");
     assert_eq!(
-        (&line["level"], &line["span"]["requestId"]),
+        (&line["level"], &line["function_request_id"]),
         (&"ERROR".into(), &"request-1".into())
     );
     let written = time(&line["timestamp"]);
@@ -308,7 +308,7 @@ async fn the_log_has_one_line_of_json_for_each_request() {
     assert_eq!(log.len(), events.len(), "{}", lambda.story());
     for (n, line) in log.iter().enumerate() {
         assert_eq!(line["level"], "INFO");
-        assert_eq!(line["span"]["requestId"], format!("request-{}", n + 1));
+        assert_eq!(line["function_request_id"], format!("request-{}", n + 1));
         let route = line["http.route"].as_str().expect("a route");
         assert!(["GET /{slug}", "HEAD /{slug}", "GET /"].contains(&route), "{route}");
         assert!(line["http.status"].is_u64() && line["duration_ms"].is_u64(), "{line}");

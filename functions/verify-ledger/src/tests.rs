@@ -115,18 +115,15 @@ impl Log {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_writer(move || writer.clone())
-            .finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         (log, tracing::subscriber::set_default(subscriber))
     }
 
     /// The lines that tell of errors.
     fn errors(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let is_error = |line: &&str| line.contains(r#""level":"ERROR""#);
+        let is_error = |line: &&str| line.contains(" ERROR ");
         text.lines().filter(is_error).map(str::to_owned).collect()
     }
 }
@@ -176,11 +173,11 @@ async fn a_difference_is_counted_and_logged_with_whose_it_is() {
     assert_eq!(errors.len(), 2, "{errors:#?}");
     for (text, count) in [
         (SPRING, 2),
-        (r#""period":"on 2026-11-20""#, 1),
-        (r#""expected.human":7"#, 1),
-        (r#""found.human":8"#, 1),
+        ("period=on 2026-11-20", 1),
+        (" expected.human=7", 1),
+        (" found.human=8", 1),
         ("the recorded clicks are 7 human and 0 bot, the count says 8 human and 0 bot", 1),
-        (r#""period":"of all time""#, 1),
+        ("period=of all time", 1),
     ] {
         let with = errors.iter().filter(|line| line.contains(text)).count();
         assert_eq!(with, count, "{text}: {errors:#?}");

@@ -27,7 +27,6 @@ use lambda_http::{Body, Context};
 use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service, service_fn};
 use tokio::sync::watch;
-use tracing::Instrument;
 
 use crate::clock::Clock;
 
@@ -135,8 +134,7 @@ impl<T: Send + 'static> Outbox<T> {
         match &self.extension {
             Some(awake) if !awake.broken.load(Ordering::Relaxed) => {
                 let left = async move { work(item, budget(deadline, &clock)).await };
-                // The log lines of the work belong to the request, too.
-                let left = left.in_current_span().boxed();
+                let left = left.boxed();
                 *awake.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
             }
             Some(_) | None => work(item, budget(deadline, &clock).min(PATIENCE)).await,

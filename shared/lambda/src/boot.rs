@@ -4,7 +4,7 @@ use aws_types::SdkConfig;
 
 use crate::clock::{Clock, Random};
 use crate::env::{Env, EnvError};
-use crate::logs::log_filter;
+use crate::logs;
 use crate::metrics::Metrics;
 
 /// What a function's `load` is given, once per process.
@@ -36,13 +36,8 @@ impl Boot {
 }
 
 /// Logs as JSON lines on stdout, and a panic as one of them.
-pub(crate) fn start_logs() {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_env_filter(log_filter("info"))
-        .init();
+pub(crate) fn start_logs(function: &'static str) {
+    logs::start(function);
     std::panic::set_hook(Box::new(|panic| {
         // The default hook prints lines that are not JSON, and the runtime logs `Any { .. }`.
         let message = panic.payload_as_str().unwrap_or("(no message)");

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::logs::SERVICE;
 
 /// Where all metrics are found.
 const NAMESPACE: &str = "Signpost";
-/// The dimension that all functions share.
-const SERVICE: &str = "signpost";
 
 /// The counters of a function. Clones are the same ones.
 #[derive(Debug, Clone)]

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use lambda_http::{Body, Request, Response, lambda_runtime};
-use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::{LambdaEvent, Runtime};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +16,7 @@ use crate::batch::{self, Failed, Message};
 use crate::boot::{Boot, start_logs};
 use crate::chain::Chain;
 use crate::door::FrontDoor;
+use crate::logs::Noted;
 use crate::problem::Problem;
 use crate::schedule::{self, Scheduled};
 use crate::{SqsEvent, function};
@@ -44,7 +44,7 @@ where
         let (app, boot) = start(name, load).await?;
         let door = FrontDoor::load(&boot.env);
         let service = function::http_service(app, door, boot.clock, handle);
-        run(Runtime::new(function::events(service)).layer(TracingLayer::new())).await
+        run(Runtime::new(function::events(service)).layer(Noted)).await
     })
 }
 
@@ -80,7 +80,7 @@ where
         let door = FrontDoor::load(&boot.env);
         let service = function::http_then_service(app, door, boot.clock, handle, outbox.clone());
         let runtime = Runtime::new(function::events(service)).layer(hand_over);
-        outbox.outlive(run(runtime.layer(TracingLayer::new()))).await
+        outbox.outlive(run(runtime.layer(Noted))).await
     })
 }
 
@@ -107,7 +107,7 @@ where
             let work = |messages, budget| handle(app.clone(), messages, budget);
             batch::handle_batch(event.payload, budget, work).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
     })
 }
 
@@ -133,7 +133,7 @@ where
             let budget = budget(event.context.deadline, clock);
             schedule::work_at(handle(app.clone(), event.payload, budget)).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
     })
 }
 
@@ -157,7 +157,7 @@ where
         let on_event = |event: LambdaEvent<Value>| async move {
             function::authorize(handle(app.clone(), event.payload)).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(TracingLayer::new())).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
     })
 }
 
@@ -177,7 +177,7 @@ where
     Loading: Future<Output = Result<A, E>>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    start_logs();
+    start_logs(name);
     let boot = Boot::process(name).inspect_err(cannot_start)?;
     let app = load(boot.clone()).await.inspect_err(cannot_start)?;
     Ok((app, boot))
