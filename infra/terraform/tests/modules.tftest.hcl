@@ -19,6 +19,7 @@ run "data" {
     bucket              = "signpost-raw-clicks"
     raw_retention_days  = 400
     deletion_protection = true
+    tls_only            = true
   }
 
   assert {
@@ -40,6 +41,11 @@ run "data" {
   assert {
     condition     = !aws_s3_bucket.raw.force_destroy && alltrue([aws_s3_bucket_public_access_block.raw.block_public_acls, aws_s3_bucket_public_access_block.raw.block_public_policy, aws_s3_bucket_public_access_block.raw.ignore_public_acls, aws_s3_bucket_public_access_block.raw.restrict_public_buckets])
     error_message = "Raw clicks are private, and do not go with a mistake."
+  }
+
+  assert {
+    condition     = jsondecode(one(aws_s3_bucket_policy.raw[*]).policy).Statement[0].Condition == { Bool = { "aws:SecureTransport" = "false" } }
+    error_message = "Raw clicks travel by TLS only."
   }
 
   assert {
