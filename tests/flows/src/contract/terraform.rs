@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::environment::load;
+use super::sources::product_sources;
 use crate::functions;
 use crate::given::{Given, Resource};
-use crate::repository::{assert_none, files, read};
+use crate::repository::{assert_none, files, folders, read};
 use crate::tables::tables;
 use crate::workers::Workers;
 
@@ -275,6 +276,35 @@ fn every_alarm_has_a_heading_in_the_runbook() {
     for name in headings.difference(&alarms) {
         faults
             .push(format!("{ALARMS}: there is no alarm `{name}`, which docs/runbook.md explains"));
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn an_alarm_looks_at_what_somebody_counts() {
+    let mut counted = String::new();
+    for folder in super::sources::PRODUCT {
+        for source in product_sources(folder) {
+            counted.push_str(&read(source));
+        }
+    }
+    let functions = folders("functions");
+    let mut faults = Vec::new();
+    let mut is_ours = false;
+    for line in block(ALARMS, "  alarms = {") {
+        let quoted = line.split('"').nth(1).unwrap_or_default();
+        if let Some((_, value)) = line.split_once("namespace ") {
+            is_ours = value.trim_start_matches([' ', '=']) == "local.namespace";
+        } else if is_ours && line.trim().starts_with("metric ") {
+            if !counted.contains(&format!("\"{quoted}\"")) {
+                faults.push(format!("{ALARMS}: no source counts `{quoted}`"));
+            }
+        } else if let Some((_, function)) = line.split_once("function = \"") {
+            let name = function.split('"').next().unwrap_or_default();
+            if !functions.contains(name) {
+                faults.push(format!("{ALARMS}: there is no function `{name}`"));
+            }
+        }
     }
     assert_none(&faults);
 }
