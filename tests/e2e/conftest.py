@@ -1,7 +1,9 @@
 """What every flow is given. The deployment is there already: `run.py` makes it, and says where."""
 
+import json
+
 import pytest
-from signpost.cloud import load
+from signpost.cloud import Cloud, load
 from signpost.service import Person, Service
 
 
@@ -45,6 +47,22 @@ def pytest_collection_modifyitems(items):
     """Flows first, then what takes permissions away, and in the end what reads all that was logged."""
     rank = {"test_permissions": 1, "test_logs": 2}
     items.sort(key=lambda item: rank.get(item.module.__name__, 0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What functions complained of while a test ran is told with its failure."""
+    report = yield
+    if report.failed and report.when == "call":
+        cloud = Cloud(load())
+        complaints = [
+            f"{function}: {line[:600]}"
+            for function in load()["functions"]
+            for line in cloud.lines(function, call.start)
+            if line.startswith("{") and json.loads(line).get("level") in ("ERROR", "WARN")
+        ]
+        report.sections.append(("what functions complained of meanwhile", "\n".join(complaints[-12:])))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter):

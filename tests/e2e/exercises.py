@@ -9,10 +9,12 @@ import json
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from signpost.service import TOOL, basic, new_password, ulid, until
 
 EXERCISES = {}
+EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 
 def exercise(function):
@@ -149,11 +151,7 @@ def record_clicks(world):
 
 @exercise
 def verify_ledger(world):
-    event = {
-        "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": "Scheduled Event",
-        "source": "aws.events", "account": "000000000000", "time": "2026-11-20T14:00:00Z",
-        "region": world.cloud.region, "resources": [], "detail": {},
-    }
+    event = json.loads((EVENTS / "verify-ledger/minimal.json").read_text())
     world.cloud.invoke("verify-ledger", event)
 
 

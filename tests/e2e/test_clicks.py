@@ -2,12 +2,16 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from signpost.service import ulid, until
 
 POISON = "no click at all"
+
+
+SCHEDULED = json.loads((Path(__file__).parents[2] / "events/verify-ledger/minimal.json").read_text())
 
 
 def message(link, **more):
@@ -116,11 +120,42 @@ def test_messages_that_make_no_sense_are_given_back_one_by_one(service, link):
     service.counted(link, 1, seconds=1)
 
 
-def test_the_schedule_verifies_the_ledger_and_finds_no_difference(cloud):
-    def ran():
-        lines = [json.loads(line) for line in cloud.lines("verify-ledger") if line.startswith("{")]
-        return [line for line in lines if "LedgerVerified" in line]
+def runs(cloud, since=0):
+    """What each run of `verify-ledger` says of itself in its end."""
+    lines = [json.loads(line) for line in cloud.lines("verify-ledger", since) if line.startswith("{")]
+    return [line for line in lines if "subjects" in line and "differences" in line]
 
-    seen = until(130, "the schedule has started `verify-ledger`", ran, every=1)
-    assert all(line.get("LedgerDifference", 0) == 0 for line in seen)
-    assert not [line for line in cloud.lines("verify-ledger") if '"ERROR"' in line]
+
+def test_the_schedule_verifies_the_ledger_and_finds_no_difference(cloud):
+    seen = until(130, "the schedule has started `verify-ledger`", lambda: runs(cloud), every=1)
+    assert all(run["differences"] == 0 for run in seen), seen
+    metrics = [line for line in cloud.lines("verify-ledger") if '"LedgerVerified"' in line and '"_aws"' in line]
+    assert metrics and not [line for line in cloud.lines("verify-ledger") if "LedgerDifference" in line]
+
+
+def test_a_count_that_is_wrong_is_found(service, cloud, link):
+    service.follow(link["slug"]).expect(302)
+    service.counted(link, 1)
+    table, of_link = f"{cloud.name}-clicks", {":pk": {"S": f"R#{link['id']}"}, ":sk": {"S": "T#"}}
+    (row,) = cloud.dynamodb.query(
+        TableName=table, KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)", ExpressionAttributeValues=of_link
+    )["Items"]
+
+    def add(number):
+        cloud.dynamodb.update_item(
+            TableName=table, Key={name: row[name] for name in ("pk", "sk")}, UpdateExpression="ADD human :one",
+            ExpressionAttributeValues={":one": {"N": str(number)}},
+        )
+
+    def differences():
+        begin = time.time()
+        cloud.invoke("verify-ledger", SCHEDULED)
+        done = until(5, "the run has said what it found", lambda: runs(cloud, begin))
+        return sum(run["differences"] for run in done)
+
+    add(1)
+    try:
+        assert differences() > 0
+    finally:
+        add(-1)
+    until(10, "nothing is wrong any more", lambda: differences() == 0)
