@@ -77,11 +77,11 @@ class Deployment:
         with self.times.of("starting the emulator"):
             self.emulator = Emulator(self.folder)
 
-    def package(self, repository: Path, folder: Path):
+    def package(self, repository: Path, folder: Path, **environment):
         """The zips of one checkout's functions."""
         command = [repository / "scripts/package", "--for-emulator", "--out", folder]
         with self.times.of(f"building the packages of {repository.name}"):
-            subprocess.run(command, cwd=repository, check=True)
+            subprocess.run(command, cwd=repository, check=True, env=os.environ | environment)
 
     def use(self, repository: Path, packages: Path):
         """Makes a checkout the one that is applied from now on."""

@@ -6,12 +6,14 @@ been answered, and the counts must be exact.
 
 import io
 import itertools
+import os
 import subprocess
 import tarfile
 import threading
 import time
 from collections import Counter
 from http.client import HTTPException
+from pathlib import Path
 
 from signpost.service import OWN_CLIENT, Person, Service, new_password
 
@@ -23,7 +25,9 @@ def checkout(repository, revision, folder):
     """The files of a revision, without a trace in the repository."""
     done = subprocess.run(["git", "archive", revision], cwd=repository, capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
-        files.extractall(folder, filter="tar")
+        for file in files:
+            # Made now. Else cargo would take what it has compiled of other sources for newer.
+            files.extract(file.replace(mtime=time.time()), folder, filter="tar")
     for needed in ("infra/terraform", "scripts/package"):
         if not (folder / needed).exists():
             raise RuntimeError(f"{revision} has no {needed}: nothing was deployed from it")
@@ -152,8 +156,13 @@ def run(deployment, repository, arguments):
     older = deployment.folder / "older"
     checkout(repository, revision, older)
     packages = {it: deployment.folder / f"packages-{it.name}" for it in (older, repository)}
-    for it, folder in packages.items():
-        deployment.package(it, folder)
+    # In a target folder of its own: cargo names what it compiles by places within the checkout, and
+    # two checkouts that share a folder take each other's work for their own.
+    deployment.package(older, packages[older], CARGO_TARGET_DIR=os.environ["CARGO_TARGET_DIR"] + "-older")
+    if arguments.packages:
+        packages[repository] = Path(arguments.packages)
+    else:
+        deployment.package(repository, packages[repository])
 
     deployment.start()
     deployment.use(older, packages[older])
