@@ -67,6 +67,17 @@ locals {
     }
   ] }
 
+  # Who puts clicks on a queue, or takes them from there: what happens a thousand times for each call of
+  # the API.
+  on_the_path_of_clicks = [for name, given in local.given : name
+    if length(setintersection(keys(given.permissions), [for queue in keys(local.triggers.queues) : "${queue}-queue"])) > 0
+  ]
+
+  # Whose calls X-Ray samples.
+  traced = [for name in keys(local.functions) : name
+    if var.tracing == "all" || (var.tracing == "api" && !contains(local.on_the_path_of_clicks, name))
+  ]
+
   # Emulators run the functions on this machine.
   architecture = var.local ? "x86_64" : "arm64"
 

@@ -68,7 +68,7 @@ module "function" {
   environment        = local.environments[each.key]
   permissions        = local.permissions[each.key]
   log_retention_days = var.log_retention_days
-  tracing            = var.tracing
+  tracing            = contains(local.traced, each.key)
   staged             = local.staged
 }
 
@@ -89,12 +89,11 @@ module "api" {
   tags = var.local ? { "ms-custom-id" = "51900057" } : {}
 }
 
-# Without a module of its own: Terraform has no random text, and this one stays as it was made.
+# Without a module of its own: Terraform has no random text, and these stay as they were made.
 resource "terraform_data" "origin_secret" {
-  count = local.has_edge ? 1 : 0
+  for_each = toset(local.has_edge ? var.origin_secrets : [])
 
-  input            = "${uuid()}${uuid()}"
-  triggers_replace = [var.origin_secret_generation]
+  input = "${uuid()}${uuid()}"
 
   lifecycle {
     ignore_changes = [input]

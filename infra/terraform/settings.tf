@@ -13,11 +13,14 @@ locals {
   # An emulator has no CloudFront to stand behind.
   has_edge = !var.local
 
-  # By it the functions know what came through our CloudFront, and refuse the rest.
-  origin_secret = local.has_edge ? sensitive(terraform_data.origin_secret[0].output) : null
+  # By it the functions know what came through our CloudFront, and refuse the rest. CloudFront sends the
+  # first one. The functions believe all, so that versions that were deployed before a change and after
+  # it both know what CloudFront sends; in an order that does not follow that of the variable, so that
+  # naming another first is no change of theirs.
+  origin_secret  = local.has_edge ? sensitive(terraform_data.origin_secret[var.origin_secrets[0]].output) : null
+  origin_secrets = local.has_edge ? sensitive(join(",", [for name in sort(var.origin_secrets) : terraform_data.origin_secret[name].output])) : null
 
   # Which settings there are depends on variables alone, so that a plan shows them.
-
   settings = merge(
     {
       LINKS_TABLE      = module.data.tables["links"].name
@@ -45,7 +48,7 @@ locals {
       OIDC_TRUST_EMAIL = tostring(var.oidc.trust_email)
     },
     try(var.oidc.members, null) == null ? {} : { OIDC_MEMBERS = var.oidc.members },
-    local.has_edge ? { ORIGIN_SECRET = local.origin_secret } : {},
+    local.has_edge ? { ORIGIN_SECRET = local.origin_secrets } : {},
     nonsensitive(var.oidc_client_secret == null) ? {} : { OIDC_CLIENT_SECRET = var.oidc_client_secret },
   )
 

@@ -109,10 +109,20 @@ variable "regional_certificate_arn" {
   }
 }
 
-variable "origin_secret_generation" {
-  description = "A higher number makes a new secret by which the functions know CloudFront. Requests may be refused (403) for the minutes in which only one of both has it."
-  type        = number
-  default     = 1
+variable "origin_secrets" {
+  description = "Names of the secrets by which the functions know CloudFront, each made here. CloudFront sends the first one, the functions believe all. docs/deploy.md says in which order to change them."
+  type        = list(string)
+  default     = ["1"]
+
+  validation {
+    condition     = length(var.origin_secrets) > 0 && length(distinct(var.origin_secrets)) == length(var.origin_secrets)
+    error_message = "`origin_secrets` names at least one secret, and none twice, such as `[\"1\"]`: without one, whoever finds the API's address goes around CloudFront."
+  }
+
+  validation {
+    condition     = alltrue([for name in var.origin_secrets : can(regex("^[a-zA-Z0-9_-]{1,32}$", name))])
+    error_message = "`origin_secrets` are names such as `1` or `2026-11` and not the secrets themselves, which are made here: 1 to 32 letters, digits, `-` and `_`."
+  }
 }
 
 variable "throttle" {
@@ -354,9 +364,14 @@ variable "log_retention_days" {
 }
 
 variable "tracing" {
-  description = "Whether X-Ray samples calls: the first in each second, and 5 % of the others."
-  type        = bool
-  default     = true
+  description = "Which functions X-Ray samples, the first call in each second and 5 % of the others. `api`: all but those on the path of clicks, which would be $10 a million where clicks come one by one. `all`; or `off`."
+  type        = string
+  default     = "api"
+
+  validation {
+    condition     = contains(["api", "all", "off"], var.tracing)
+    error_message = "`tracing` is `api` (all functions but those on the path of clicks), `all` or `off`."
+  }
 }
 
 variable "alarm_emails" {

@@ -13,6 +13,10 @@ mock_provider "aws" {
 run "production" {
   command = apply
 
+  variables {
+    origin_secrets = ["2", "1"]
+  }
+
   assert {
     condition = toset(keys(output.functions)) == toset([
       for path in fileset("../../functions", "*/function.yaml") : dirname(path)
@@ -37,11 +41,18 @@ run "production" {
   assert {
     condition = alltrue([for name, function in module.function :
       toset(flatten([for statement in jsondecode(function.policy).Statement : statement.Action])) == toset(concat(
-        ["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        function.traced ? ["xray:PutTraceSegments", "xray:PutTelemetryRecords"] : [],
         flatten(values(yamldecode(file("../../functions/${name}/function.yaml")).permissions)),
       ))
     ])
-    error_message = "A role may do what function.yaml says, log and trace, and nothing else."
+    error_message = "A role may do what function.yaml says, log, trace where it is traced, and nothing else."
+  }
+
+  # By name here, and by their queues there.
+  assert {
+    condition     = toset([for name, function in module.function : name if !function.traced]) == toset(["redirect", "record-clicks"])
+    error_message = "All are traced but those on the path of clicks, of which there are far too many to pay for."
   }
 
   assert {
@@ -73,6 +84,20 @@ run "production" {
       contains(function.settings, "ORIGIN_SECRET") == contains(yamldecode(file("../../functions/${name}/function.yaml")).environment.optional, "ORIGIN_SECRET")
     ])
     error_message = "Whoever reads the secret of CloudFront has it."
+  }
+
+  # In the middle of a rotation, as the variables below say.
+  assert {
+    condition = alltrue([for name, environment in local.environments :
+      environment["ORIGIN_SECRET"] == "${terraform_data.origin_secret["1"].output},${terraform_data.origin_secret["2"].output}"
+      if can(environment["ORIGIN_SECRET"])
+    ])
+    error_message = "The functions believe every secret, in an order that does not change when CloudFront sends another."
+  }
+
+  assert {
+    condition     = local.origin_secret == terraform_data.origin_secret["2"].output && length(local.origin_secret) == 72 && terraform_data.origin_secret["1"].output != terraform_data.origin_secret["2"].output
+    error_message = "CloudFront sends the first secret, and each is another one."
   }
 
   assert {
@@ -149,6 +174,7 @@ run "local" {
 
   variables {
     local                    = true
+    tracing                  = "all"
     domains                  = []
     certificate_arn          = null
     regional_certificate_arn = null
@@ -168,6 +194,11 @@ run "local" {
   }
 
   assert {
+    condition     = alltrue([for function in module.function : function.traced])
+    error_message = "All of them are traced where the operator says so."
+  }
+
+  assert {
     condition     = output.deployments == ""
     error_message = "In an emulator aliases follow the newest version."
   }
@@ -180,6 +211,7 @@ run "without_a_domain" {
 
   variables {
     without_domain           = true
+    tracing                  = "off"
     domains                  = []
     certificate_arn          = null
     regional_certificate_arn = null
@@ -195,6 +227,11 @@ run "without_a_domain" {
   assert {
     condition     = length(module.edge) == 1 && length(module.deployments) == 0
     error_message = "Without a domain there is still CloudFront, and without a canary no CodeDeploy."
+  }
+
+  assert {
+    condition     = !anytrue([for function in module.function : function.traced])
+    error_message = "None is traced where the operator says so."
   }
 
   assert {

@@ -566,6 +566,76 @@ run "a_token_key_twice" {
   expect_failures = [var.token_keys]
 }
 
+run "no_origin_secret" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    origin_secrets = []
+  }
+
+  expect_failures = [var.origin_secrets]
+}
+
+run "an_origin_secret_twice" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    origin_secrets = ["1", "1"]
+  }
+
+  expect_failures = [var.origin_secrets]
+}
+
+run "an_origin_secret_with_a_comma" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    origin_secrets = ["1,2"]
+  }
+
+  expect_failures = [var.origin_secrets]
+}
+
+run "an_origin_secret_without_a_name" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    origin_secrets = [""]
+  }
+
+  expect_failures = [var.origin_secrets]
+}
+
+run "an_unknown_tracing" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    tracing = "true"
+  }
+
+  expect_failures = [var.tracing]
+}
+
 # A way back from a version is not wanted everywhere, a budget neither, and an emulator needs no domain.
 run "what_may_be_left_out" {
   command = plan

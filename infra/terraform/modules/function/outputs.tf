@@ -51,3 +51,8 @@ output "log_retention_days" {
   description = "How long its log is kept."
   value       = aws_cloudwatch_log_group.this.retention_in_days
 }
+
+output "traced" {
+  description = "Whether X-Ray samples its calls."
+  value       = one(aws_lambda_function.this.tracing_config).mode == "Active"
+}
