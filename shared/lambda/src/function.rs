@@ -5,14 +5,18 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, Context, Request, RequestExt, Response, Service, service_fn};
+use lambda_http::{
+    Adapter, Body, Context, IntoResponse, Request, RequestExt, Response, Service, service_fn,
+};
 use lambda_runtime::LambdaEvent;
 use lambda_runtime::tower::util::ServiceFn;
 use serde::Serialize;
@@ -313,11 +317,22 @@ where
     })
 }
 
+/// An answer as it stands. `lambda_http` would first collect its body anew and decode it from
+/// whatever character set its type names: our texts are UTF-8, and the tables of all others a
+/// twentieth of the redirect.
+pub(crate) struct AsItStands(Response<Body>);
+
+impl IntoResponse for AsItStands {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
+}
+
 /// `lambda_http`'s answer type, which it does not name: what its adapter answers for any service.
 type LambdaAnswer = <Adapter<
     'static,
-    Response<Body>,
-    ServiceFn<fn(Request) -> BoxFuture<'static, Answered>>,
+    AsItStands,
+    ServiceFn<fn(Request) -> BoxFuture<'static, Result<AsItStands, Infallible>>>,
 > as Service<LambdaEvent<LambdaRequest>>>::Response;
 
 /// Turns a service of requests into one of events: `lambda_http`'s own conversions, made safe.
@@ -335,7 +350,8 @@ pub(crate) fn events<S>(
 where
     S: Fn(Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static,
 {
-    let mut adapter = Adapter::from(service_fn(service));
+    let answering = move |request| service(request).map_ok(AsItStands);
+    let mut adapter = Adapter::from(service_fn(answering));
     service_fn(move |mut event: LambdaEvent<LambdaRequest>| {
         defuse(&mut event.payload);
         adapter.call(event)
