@@ -40,6 +40,7 @@ module "tokens" {
 
   name       = var.name
   keys       = var.token_keys
+  retired    = var.retired_token_keys
   account_id = data.aws_caller_identity.this.account_id
   partition  = data.aws_partition.this.partition
   # A deleted key cannot be told from a lost one: the longest time to notice, where it matters.

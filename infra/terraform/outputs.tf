@@ -63,7 +63,7 @@ output "distributions" {
 }
 
 output "token_keys" {
-  description = "ARNs of the keys that access tokens are believed by; the first one signs."
+  description = "ARNs of the keys of access tokens: the one that signs, those that are believed, those that are retired."
   value       = module.tokens.arns
 }
 

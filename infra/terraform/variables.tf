@@ -151,9 +151,9 @@ variable "waf" {
 }
 
 variable "waf_requests_per_5_minutes" {
-  description = "After how many requests in five minutes the firewall holds an address back."
+  description = "After how many requests in five minutes the firewall holds an address back. The default leaves room for a server that makes as many links as `writes_per_minute` lets it, and for an office behind one address."
   type        = number
-  default     = 2000
+  default     = 40000
 
   validation {
     condition     = var.waf_requests_per_5_minutes >= 10 && var.waf_requests_per_5_minutes <= 2000000000
@@ -208,7 +208,7 @@ variable "click_retention_days" {
 }
 
 variable "raw_retention_days" {
-  description = "How long raw clicks stay in their bucket; null: for ever."
+  description = "How long raw clicks stay in their bucket, and for 30 days more can be had back; null: for ever."
   type        = number
   default     = null
 
@@ -313,6 +313,17 @@ variable "token_keys" {
   }
 }
 
+variable "retired_token_keys" {
+  description = "Names of keys that were in `token_keys`: no new version believes them, but versions from before may still ask KMS for them. Without a name here and there, its key is deleted."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(setintersection(var.retired_token_keys, var.token_keys)) == 0 && length(distinct(var.retired_token_keys)) == length(var.retired_token_keys)
+    error_message = "A name stands in `retired_token_keys` twice, or in `token_keys` as well: a key is believed or retired."
+  }
+}
+
 # --- How it is run ---------------------------------------------------------------------------------
 
 variable "packages" {
@@ -338,6 +349,16 @@ variable "canary" {
   validation {
     condition     = var.canary == null || try(var.canary.percent >= 1 && var.canary.percent <= 99 && var.canary.minutes >= 1, false)
     error_message = "`canary.percent` is 1 to 99, and `canary.minutes` at least 1."
+  }
+
+  validation {
+    condition     = var.canary == null || try(floor(var.canary.percent) == var.canary.percent && floor(var.canary.minutes) == var.canary.minutes, false)
+    error_message = "`canary.percent` and `canary.minutes` are whole numbers."
+  }
+
+  validation {
+    condition     = var.canary == null || try(var.canary.minutes * (var.canary.type == "linear" ? ceil(100 / var.canary.percent) - 1 : 1) <= 2880, false)
+    error_message = "From the first to the last step of `canary` CodeDeploy takes two days at most, 2,880 minutes: `linear` makes a step of `percent` every `minutes`."
   }
 }
 

@@ -114,6 +114,16 @@ run "domains" {
     error_message = "The firewall is CloudFront's, and has its three rules."
   }
 
+  # A link is a URL in a body, and its query whatever the page behind it takes.
+  assert {
+    condition = length(setsubtract(
+      ["EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY", "CrossSiteScripting_BODY",
+      "GenericRFI_QUERYARGUMENTS", "RestrictedExtensions_QUERYARGUMENTS", "SizeRestrictions_QUERYSTRING"],
+      flatten([for rule in aws_wafv2_web_acl.this[0].rule : [for override in rule.statement[0].managed_rule_group_statement[0].rule_action_override : override.name if length(override.action_to_use[0].count) == 1] if rule.name == "common"]),
+    )) == 0
+    error_message = "The firewall does not refuse links for being links."
+  }
+
   assert {
     condition     = alltrue([for distribution in aws_cloudfront_distribution.this : distribution.web_acl_id == aws_wafv2_web_acl.this[0].arn])
     error_message = "The firewall stands before every distribution."

@@ -153,6 +153,33 @@ run "workers" {
   }
 }
 
+# Halfway through a rotation: the new key signs, the old one is retired.
+run "tokens" {
+  command = apply
+
+  module {
+    source = "./modules/tokens"
+  }
+
+  variables {
+    keys          = ["2"]
+    retired       = ["1"]
+    account_id    = "123456789012"
+    partition     = "aws"
+    deletion_days = 30
+  }
+
+  assert {
+    condition     = keys(aws_kms_key.this) == ["1", "2"] && length(output.arns) == 2
+    error_message = "A retired key is there, for versions from before that still ask for it."
+  }
+
+  assert {
+    condition     = output.setting == "kms:mocked"
+    error_message = "No new version believes a retired key."
+  }
+}
+
 run "a_worker_with_two_triggers" {
   command = plan
 
@@ -230,6 +257,12 @@ run "observability" {
       length(filter.pattern) <= 1024 && strcontains(filter.pattern, "GET /{slug}")
     ])
     error_message = "A filter knows redirects from the rest, and is no longer than AWS takes."
+  }
+
+  # The least that a message of a failed batch is away is its queue's visibility.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["clicks-late"].datapoints_to_alarm * aws_cloudwatch_metric_alarm.this["clicks-late"].period > 60 + yamldecode(file("../../workers.yaml")).queues.clicks.visibility_timeout_seconds
+    error_message = "One batch that failed once wakes nobody."
   }
 
   # An alarm without data is one on nothing: each waits for a metric that somebody writes.

@@ -566,6 +566,76 @@ run "a_token_key_twice" {
   expect_failures = [var.token_keys]
 }
 
+run "a_token_key_that_is_believed_and_retired" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    retired_token_keys = ["1"]
+  }
+
+  expect_failures = [var.retired_token_keys]
+}
+
+run "a_token_key_retired_twice" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    retired_token_keys = ["0", "0"]
+  }
+
+  expect_failures = [var.retired_token_keys]
+}
+
+run "half_a_percent" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    canary = { percent = 1.5 }
+  }
+
+  expect_failures = [var.canary]
+}
+
+run "a_canary_of_three_days" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    canary = { minutes = 4320 }
+  }
+
+  expect_failures = [var.canary]
+}
+
+run "steps_for_three_days" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    canary = { type = "linear", percent = 10, minutes = 480 }
+  }
+
+  expect_failures = [var.canary]
+}
+
 run "no_origin_secret" {
   command = plan
 

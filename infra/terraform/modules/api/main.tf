@@ -50,6 +50,9 @@ resource "aws_apigatewayv2_route" "this" {
   target             = "integrations/${aws_apigatewayv2_integration.this[each.value.function].id}"
   authorization_type = each.value.secured ? "CUSTOM" : "NONE"
   authorizer_id      = each.value.secured ? aws_apigatewayv2_authorizer.this.id : null
+
+  # Each change is live at once: a route must not lead to a function that the gateway may not call yet.
+  depends_on = [aws_lambda_permission.route, aws_lambda_permission.authorizer]
 }
 
 # Also a wrong path gets an answer of ours, as a problem.
@@ -58,6 +61,8 @@ resource "aws_apigatewayv2_route" "default" {
   api_id    = aws_apigatewayv2_api.this.id
   route_key = "$default"
   target    = "integrations/${aws_apigatewayv2_integration.this[var.default_function].id}"
+
+  depends_on = [aws_lambda_permission.route]
 }
 
 resource "aws_cloudwatch_log_group" "access" {

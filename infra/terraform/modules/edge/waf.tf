@@ -14,6 +14,8 @@ locals {
     "GenericRFI_BODY",
     "GenericRFI_QUERYARGUMENTS",
     "NoUserAgent_HEADER",
+    # Words that end like names of files: the query of a link is whatever its page takes.
+    "RestrictedExtensions_QUERYARGUMENTS",
     "SizeRestrictions_BODY",
     "SizeRestrictions_QUERYSTRING",
   ]
@@ -117,5 +119,10 @@ resource "aws_wafv2_web_acl" "this" {
     metric_name                = var.name
     cloudwatch_metrics_enabled = true
     sampled_requests_enabled   = false
+  }
+
+  # When it goes, the distributions have to let go of it first: AWS deletes none that is in use.
+  lifecycle {
+    create_before_destroy = true
   }
 }

@@ -89,15 +89,16 @@ locals {
       above      = 0.05
     }
     clicks-late = {
-      says       = "For five minutes clicks have waited longer than the minute in which they are to be counted."
+      says       = "For ten minutes clicks have waited longer than the minute in which they are to be counted."
       namespace  = "AWS/SQS"
       metric     = "ApproximateAgeOfOldestMessage"
       statistic  = "Maximum"
       dimensions = { QueueName = var.queues.clicks }
       period     = 60
-      periods    = 5
-      needed     = 5
-      above      = 60
+      # A batch that failed once comes back after six minutes, and nobody has to get up for that.
+      periods = 10
+      needed  = 10
+      above   = 60
     }
     clicks-dead = {
       says       = "A click could not be counted after five tries, and waits to be redriven."

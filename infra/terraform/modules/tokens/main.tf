@@ -10,6 +10,11 @@ variable "keys" {
   type        = list(string)
 }
 
+variable "retired" {
+  description = "Names of keys that may still be asked for, but that no new version believes."
+  type        = list(string)
+}
+
 variable "account_id" {
   description = "The account, whose IAM policies say who may use the keys."
   type        = string
@@ -27,7 +32,7 @@ variable "deletion_days" {
 
 resource "aws_kms_key" "this" {
   #checkov:skip=CKV_AWS_7:KMS cannot rotate asymmetric keys; docs/identity.md says how they are rotated
-  for_each = toset(var.keys)
+  for_each = toset(concat(var.keys, var.retired))
 
   description              = "${var.name}: signs access tokens (${each.key})"
   customer_master_key_spec = "ECC_NIST_P256"
@@ -49,7 +54,7 @@ resource "aws_kms_key" "this" {
 
 output "arns" {
   description = "The keys, for policies."
-  value       = [for name in var.keys : aws_kms_key.this[name].arn]
+  value       = [for name in concat(var.keys, var.retired) : aws_kms_key.this[name].arn]
 }
 
 output "setting" {

@@ -74,6 +74,9 @@ resource "aws_cloudwatch_event_target" "this" {
 
   rule = aws_cloudwatch_event_rule.this[each.key].name
   arn  = var.functions[each.key].alias_arn
+
+  # What may not be called when its time has come is not called later either.
+  depends_on = [aws_lambda_permission.schedule]
 }
 
 resource "aws_lambda_permission" "schedule" {
