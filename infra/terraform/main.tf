@@ -156,8 +156,9 @@ module "deployments" {
   partition = data.aws_partition.this.partition
   functions = keys(local.functions)
   canary    = var.canary
-  # Those that a bad version can make ring. The others ring about what was there before it.
-  alarms = [for key in ["redirect-unavailable", "redirect-slow", "api-failing", "clicks-dead", "clicks-not-sent", "functions-throttled", "ledger-differs"] :
+  # Those that a bad version can make ring. The others ring about what was there before it; and
+  # `redirect-slow`, which needs a quarter of an hour, rings on where few redirects follow.
+  alarms = [for key in ["redirect-unavailable", "api-failing", "clicks-dead", "clicks-not-sent", "functions-throttled", "ledger-differs"] :
     module.observability.alarms[key]
   ]
 }

@@ -141,6 +141,7 @@ run "production" {
       group.config == "signpost-canary-10-percent-5-minutes"
       && length(setsubtract(group.alarms, values(output.alarms))) == 0
       && contains(group.alarms, "signpost-redirect-unavailable")
+      && !contains(group.alarms, "signpost-redirect-slow")
     ])
     error_message = "Alarms take a bad version back."
   }
