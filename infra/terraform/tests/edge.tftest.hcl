@@ -98,6 +98,11 @@ run "domains" {
   }
 
   assert {
+    condition     = one(aws_cloudfront_origin_request_policy.this.cookies_config).cookie_behavior == "all"
+    error_message = "Cookies are forwarded, so that CloudFront does not collapse two clicks into one."
+  }
+
+  assert {
     condition = alltrue([for distribution in aws_cloudfront_distribution.this :
       { for header in one(distribution.origin).custom_header : header.name => header.value } == { "x-origin-secret" = "a secret" }
     ])

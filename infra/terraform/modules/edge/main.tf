@@ -46,6 +46,9 @@ resource "aws_cloudfront_origin_request_policy" "this" {
     }
   }
 
+  # No function reads cookies but those of signing in. All the same, they have to be forwarded: where
+  # they are not, CloudFront may answer several viewers who ask at the same moment with one answer of
+  # ours, even one that is `no-store`, and only one click would be counted.
   cookies_config {
     cookie_behavior = "all"
   }
