@@ -152,6 +152,11 @@ fn function(name: &str, workers: &Workers) -> String {
         memory = given.memory_mb,
         timeout = timeout.unwrap_or_default(),
     );
+    // On the path of clicks: a thousand traces for each of a call of the API would cost more than all
+    // the rest. In Terraform it is `tracing = "api"`.
+    if given.permissions.contains_key(&Resource::ClicksQueue) {
+        page.push_str("      Tracing: PassThrough\n");
+    }
     let values: Vec<_> = given
         .environment
         .all()
