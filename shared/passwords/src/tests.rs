@@ -130,6 +130,9 @@ async fn all_hashers_of_a_process_share_their_turns_and_what_they_work_in() {
     let hashes = hashers.iter().map(|hasher| hashed(hasher, "x1!x1!x1!x1!"));
     assert_eq!(join_all(hashes).await.len(), 4 * cores);
     assert!(hashers.iter().all(|it| Arc::ptr_eq(&it.turns, &hashers[0].turns)));
+    // With all turns in hand nobody else of this process, such as another test, has any of it out.
+    let turns = u32::try_from(cores).unwrap();
+    let _nobody_works = hashers[0].turns.acquire_many(turns).await.unwrap();
     let kept = hashers[0].memory.lock().unwrap().len();
     assert!((1..=cores).contains(&kept), "{kept}");
 }
