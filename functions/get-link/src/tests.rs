@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{Click, ClickId, LinkId, Retention};
+use domain::{ClickId, Retention};
 use lambda::{Function, Kind};
 use serde_json::json;
-use store::ledger::{NewClick, Recording};
+use store::ledger::Recording;
 use testkit::probe::{Fault, On, Service};
-use testkit::{SPRING, World, event, link, now};
+use testkit::{SPRING, World, event, now};
 
 use super::*;
 
@@ -20,24 +20,10 @@ async fn start() -> (World, Function) {
 
 /// Two people and a bot follow the events' link.
 async fn follow(world: &World) {
-    let spring = link("spring");
     let clicks: Vec<_> = [None, None, Some("curl")]
         .into_iter()
         .zip(1..)
-        .map(|(bot, number)| NewClick {
-            click: Click {
-                id: ClickId::new(now(), number),
-                link: LinkId::parse(SPRING).unwrap(),
-                workspace: spring.workspace,
-                domain: spring.domain.to_string(),
-                slug: spring.slug.to_string(),
-                shard: 0,
-                status: 302,
-                referrer: None,
-                user_agent: None,
-            },
-            bot,
-        })
+        .map(|(bot, number)| testkit::by(testkit::click(ClickId::new(now(), number)), bot))
         .collect();
     let how = Recording {
         now: now(),

@@ -1,11 +1,11 @@
 //! The handler from its events, against the embedded stores.
 
-use domain::{Click, ClickId, LinkId, Retention, WorkspaceId};
+use domain::{ClickId, RecordedClick, Retention};
 use lambda::{Function, Kind};
 use serde_json::json;
-use store::ledger::{NewClick, Recording};
+use store::ledger::Recording;
 use testkit::probe::{Fault, On};
-use testkit::{Event, SPRING, WORKSPACE, World, event, now};
+use testkit::{Event, SPRING, World, event, now};
 
 use super::*;
 
@@ -30,24 +30,14 @@ fn asking(query: &str) -> Event {
 
 /// Of 18 November 30 clicks with 2 bots, of 20 November 15 with 3, from midnight on one each
 /// minute.
-fn clicks() -> Vec<NewClick> {
+fn clicks() -> Vec<RecordedClick> {
     let mut clicks = Vec::new();
     for (day, count, bots) in [("2026-11-18", 30, 2), ("2026-11-20", 15, 3)] {
         let midnight: Timestamp = format!("{day}T00:00:00Z").parse().unwrap();
         for number in 0..count {
             let at = midnight + SignedDuration::from_mins(number);
-            let click = Click {
-                id: ClickId::new(at, u128::from(number.unsigned_abs())),
-                link: LinkId::parse(SPRING).unwrap(),
-                workspace: WorkspaceId::parse(WORKSPACE).unwrap(),
-                domain: "go.example.com".to_owned(),
-                slug: "spring".to_owned(),
-                shard: 0,
-                status: 302,
-                referrer: None,
-                user_agent: None,
-            };
-            clicks.push(NewClick { click, bot: (number < bots).then_some("curl") });
+            let click = testkit::click(ClickId::new(at, u128::from(number.unsigned_abs())));
+            clicks.push(testkit::by(click, (number < bots).then_some("curl")));
         }
     }
     clicks

@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use domain::Scope;
+use domain::{Device, RecordedClick, Scope};
 use lambda::input::Params;
 use lambda::{Body, Boot, EnvError, Problem, Request, Response, StatusCode, auth};
 use serde::Serialize;
-use store::ledger::{ClickCursor, RecordedClick};
+use store::ledger::ClickCursor;
 use store::{LedgerStore, LinkStore};
 
 /// What the handler works with.
@@ -53,6 +53,7 @@ struct Page {
     next: Option<String>,
 }
 
+/// A click. What is unknown is `null`.
 #[derive(Serialize)]
 struct Click {
     id: String,
@@ -60,15 +61,65 @@ struct Click {
     slug: String,
     domain: String,
     status: u16,
+    destination: Option<String>,
     referrer: Option<String>,
+    referrer_url: Option<String>,
     user_agent: Option<String>,
+    browser: Option<String>,
+    os: Option<String>,
+    device: Option<&'static str>,
     bot: Option<String>,
+    bot_why: Option<&'static str>,
+    language: Option<String>,
+    country: Option<String>,
+    region: Option<String>,
+    city: Option<String>,
+    utm: Utm,
+    asked_utm: Utm,
+    visitor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Utm {
+    source: Option<String>,
+    medium: Option<String>,
+    campaign: Option<String>,
+    term: Option<String>,
+    content: Option<String>,
+}
+
+impl From<domain::Utm> for Utm {
+    fn from(utm: domain::Utm) -> Self {
+        let domain::Utm { source, medium, campaign, term, content } = utm;
+        Self { source, medium, campaign, term, content }
+    }
 }
 
 impl From<RecordedClick> for Click {
-    fn from(click: RecordedClick) -> Self {
-        let RecordedClick { id, domain, slug, status, referrer, user_agent, bot } = click;
-        let at = id.at().to_string();
-        Self { id: id.to_string(), at, slug, domain, status, referrer, user_agent, bot }
+    fn from(RecordedClick { click, agent, bot }: RecordedClick) -> Self {
+        let (bot, bot_why) = bot.map(|bot| (bot.name, bot.why.as_str())).unzip();
+        Self {
+            id: click.id.to_string(),
+            at: click.id.at().to_string(),
+            slug: click.slug,
+            domain: click.domain,
+            status: click.status,
+            destination: click.destination,
+            referrer: click.referrer,
+            referrer_url: click.referrer_url,
+            user_agent: click.user_agent,
+            browser: agent.browser,
+            os: agent.os,
+            device: agent.device.map(Device::as_str),
+            bot,
+            bot_why,
+            language: click.language,
+            country: click.place.country,
+            region: click.place.region,
+            city: click.place.city,
+            utm: click.utm.into(),
+            asked_utm: click.asked_utm.into(),
+            visitor: click.visitor.map(|visitor| visitor.to_string()),
+        }
     }
 }

@@ -6,7 +6,7 @@ use domain::{ClickId, LinkId, Retention};
 use jiff::SignedDuration;
 use lambda::{Function, Kind};
 use serde_json::{Value, json};
-use store::ledger::{NewClick, Recording};
+use store::ledger::Recording;
 use testkit::probe::{Fault, On};
 use testkit::{Event, SPRING, World, event, link, now};
 
@@ -17,16 +17,19 @@ use super::*;
 async fn world() -> (World, Function) {
     let world = World::new().await;
     world.add(&spring()).await;
+    record(&world, &(0..5).map(click).collect::<Vec<_>>()).await;
+    let function = Function::http(world.boot("list-clicks"), load, handle).await.unwrap();
+    (world, function)
+}
+
+async fn record(world: &World, clicks: &[RecordedClick]) {
     let how = Recording {
         now: now(),
         retention: Retention::DEFAULT,
         within: Duration::from_secs(10),
         random: 1,
     };
-    let clicks: Vec<_> = (0..5).map(click).collect();
-    world.ledger().record(&clicks, how).await;
-    let function = Function::http(world.boot("list-clicks"), load, handle).await.unwrap();
-    (world, function)
+    world.ledger().record(clicks, how).await;
 }
 
 fn spring() -> domain::Link {
@@ -39,21 +42,17 @@ fn asking(query: &str) -> Event {
 }
 
 /// One click each minute, by a bot and a person in turn.
-fn click(number: u16) -> NewClick {
+fn click(number: u16) -> RecordedClick {
     let at = now() - SignedDuration::from_mins(i64::from(number));
     let bot = number.is_multiple_of(2).then_some("Slack");
     let click = domain::Click {
-        id: ClickId::new(at, u128::from(number)),
-        link: spring().id,
-        workspace: spring().workspace,
-        domain: "go.example.com".to_owned(),
         slug: "fruehling".to_owned(),
         shard: number % 4,
-        status: 302,
         referrer: bot.is_none().then(|| "news.example.org".to_owned()),
         user_agent: Some("agent".to_owned()),
+        ..testkit::click(ClickId::new(at, u128::from(number)))
     };
-    NewClick { click, bot }
+    testkit::by(click, bot)
 }
 
 #[tokio::test]
@@ -62,19 +61,56 @@ async fn clicks_are_listed_newest_first_with_all_that_is_known() {
     let body = event("list-clicks/minimal").send(&function).await.json();
     assert_eq!(body["items"].as_array().unwrap().len(), 5);
     assert!(body["next"].is_null());
+    let nothing =
+        json!({ "source": null, "medium": null, "campaign": null, "term": null, "content": null });
     assert_eq!(
         body["items"][0],
         json!({
             "id": click(0).click.id.to_string(), "at": "2026-11-20T14:03:27.412Z",
             "slug": "fruehling", "domain": "go.example.com", "status": 302,
-            "referrer": null, "user_agent": "agent", "bot": "Slack",
+            "destination": null, "referrer": null, "referrer_url": null,
+            "user_agent": "agent", "browser": null, "os": null, "device": null,
+            "bot": "Slack", "bot_why": "user-agent", "language": null,
+            "country": null, "region": null, "city": null,
+            "utm": nothing, "asked_utm": nothing, "visitor": null,
         })
     );
     assert_eq!(body["items"][1]["referrer"], "news.example.org");
-    assert!(body["items"][1]["bot"].is_null());
+    assert!(body["items"][1]["bot"].is_null() && body["items"][1]["bot_why"].is_null());
     let calls = world.probe.take_calls();
     // The link, and each partition.
     assert_eq!(calls.len(), 5);
+}
+
+#[tokio::test]
+async fn a_click_of_which_everything_is_known_is_listed_with_all_of_it() {
+    let (world, function) = world().await;
+    let at = now() + SignedDuration::from_secs(1);
+    record(&world, &[testkit::full_click(ClickId::new(at, 1))]).await;
+    let body = event("list-clicks/minimal").send(&function).await.json();
+    assert_eq!(
+        body["items"][0],
+        json!({
+            "id": ClickId::new(at, 1).to_string(), "at": "2026-11-20T14:03:28.412Z",
+            "slug": "spring", "domain": "go.example.com", "status": 302,
+            "destination": "https://example.com/spring",
+            "referrer": "news.example.org", "referrer_url": "https://news.example.org/",
+            "user_agent":
+                "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+            "browser": "Firefox", "os": "Linux", "device": "desktop",
+            "bot": "(prefetch)", "bot_why": "prefetch", "language": "de-AT",
+            "country": "DE", "region": "BE", "city": "Berlin",
+            "utm": {
+                "source": "newsletter", "medium": "email", "campaign": "spring",
+                "term": "shoes", "content": "top",
+            },
+            "asked_utm": {
+                "source": "poster", "medium": "print", "campaign": "summer",
+                "term": "boots", "content": "bottom",
+            },
+            "visitor": "00000000000000ff",
+        })
+    );
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use domain::{Click, Retention, bot};
+use domain::{Agent, Click, RecordedClick, Retention, bot};
 use lake::RawClicks;
 use lambda::{Boot, Clock, EnvError, Failed, Message, Random};
 use queue::ClickMessage;
 use store::LedgerStore;
-use store::ledger::{NewClick, Outcome, Recording};
+use store::ledger::{Outcome, Recording};
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
@@ -47,8 +47,7 @@ pub async fn handle(
     if clicks.is_empty() {
         return failed;
     }
-    let raw = clicks.iter().map(|new| (&new.click, new.bot));
-    let key = match app.lake.put(raw, now, app.random.u128()).await {
+    let key = match app.lake.put(&clicks, now, app.random.u128()).await {
         Ok(key) => key,
         Err(error) => {
             failed.extend(ids.into_iter().map(|id| Failed::new(id, &error)));
@@ -84,7 +83,7 @@ pub async fn handle(
 struct Batch {
     /// The queue's ids of the clicks, in their order.
     ids: Vec<String>,
-    clicks: Vec<NewClick>,
+    clicks: Vec<RecordedClick>,
     failed: Vec<Failed>,
 }
 
@@ -94,9 +93,9 @@ impl Batch {
         for Message { id, body } in messages {
             match Click::try_from(body) {
                 Ok(click) => {
-                    let bot = bot::name(click.user_agent.as_deref());
+                    let bot = bot::label(click.user_agent.as_deref());
                     batch.ids.push(id);
-                    batch.clicks.push(NewClick { click, bot });
+                    batch.clicks.push(RecordedClick { click, agent: Agent::default(), bot });
                 }
                 Err(error) => batch.failed.push(Failed::new(id, &error)),
             }

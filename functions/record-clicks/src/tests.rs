@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use domain::rollup::Counts;
-use domain::{ClickId, LinkId, WorkspaceId};
+use domain::{ClickId, LinkId};
 use jiff::SignedDuration;
 use lambda::{Function, Invocation};
 use serde_json::{Value, json};
 use store::ledger::Subject;
 use testkit::probe::{Fault, On, Service};
-use testkit::{Event, SPRING, WORKSPACE, World, event, now};
+use testkit::{Event, SPRING, World, event, now};
 
 use super::*;
 
@@ -38,15 +38,8 @@ fn batch(count: u16) -> Event {
     let records: Vec<_> = (0..count)
         .map(|number| {
             let click = Click {
-                id: ClickId::new(now(), u128::from(number)),
-                link: LinkId::parse(SPRING).unwrap(),
-                workspace: WorkspaceId::parse(WORKSPACE).unwrap(),
-                domain: "go.example.com".to_owned(),
-                slug: "spring".to_owned(),
-                shard: 0,
-                status: 302,
-                referrer: None,
                 user_agent: Some("Mozilla/5.0 Firefox/145.0".to_owned()),
+                ..testkit::click(ClickId::new(now(), u128::from(number)))
             };
             let body = serde_json::to_string(&ClickMessage::from(&click)).unwrap();
             json!({ "messageId": format!("m-{number}"), "body": body })

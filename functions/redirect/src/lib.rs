@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use domain::{Click, ClickId, Decision, Domain, Origins, Route, Slug, bot};
+use domain::{Click, ClickId, Decision, Domain, Origins, Place, Route, Slug, Utm, bot};
 use lambda::{
     After, Body, Boot, Chain, Clock, EnvError, HeaderValue, Kind, Method, Metrics, Problem, Random,
     Request, Response, StatusCode, header, input,
@@ -142,6 +142,15 @@ async fn follow(
         status,
         referrer: text(request, header::REFERER).and_then(host_of),
         user_agent: user_agent.map(Click::trim_user_agent),
+        destination: None,
+        referrer_url: None,
+        language: None,
+        purpose: None,
+        place: Place::default(),
+        network: None,
+        utm: Utm::default(),
+        asked_utm: Utm::default(),
+        visitor: None,
     };
     Ok(Some(After { response, then: Some(click) }))
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Click, ClickId, Day, Link};
 use lambda::{Function, Invocation};
 use store::Journal;
-use store::ledger::{NewClick, Recording};
+use store::ledger::Recording;
 use testkit::probe::{Fault, On};
 use testkit::{Event, OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
 
@@ -41,19 +41,9 @@ async fn world() -> World {
 /// Records so many clicks on a link, on today's day.
 async fn record(world: &World, link: LinkId, shard: u16, count: u16) {
     let clicks: Vec<_> = (0..count)
-        .map(|number| NewClick {
-            click: Click {
-                id: ClickId::new(now(), u128::from(number) << 16 | u128::from(shard)),
-                link,
-                workspace: id(),
-                domain: "go.example.com".to_owned(),
-                slug: "spring".to_owned(),
-                shard,
-                status: 302,
-                referrer: None,
-                user_agent: None,
-            },
-            bot: None,
+        .map(|number| {
+            let id = ClickId::new(now(), u128::from(number) << 16 | u128::from(shard));
+            testkit::by_somebody(Click { link, shard, ..testkit::click(id) })
         })
         .collect();
     let how = Recording {

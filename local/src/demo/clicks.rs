@@ -1,9 +1,11 @@
 //! The sample clicks: by popularity, by the days of the week, by the hours of a day.
 
-use domain::{Click, ClickId, Day, Domain, LinkId, RedirectStatus, WorkspaceId, bot};
+use domain::{
+    Agent, Click, ClickId, Day, Domain, LinkId, Place, RecordedClick, RedirectStatus, Utm,
+    WorkspaceId, bot,
+};
 use jiff::SignedDuration;
 use lambda::Random;
-use store::ledger::NewClick;
 
 use super::links::SAMPLES;
 use super::{CLICKS, DAYS, SEED};
@@ -99,7 +101,7 @@ pub(crate) fn of_link(
     workspace: WorkspaceId,
     domain: &Domain,
     slug: &str,
-) -> impl Iterator<Item = NewClick> {
+) -> impl Iterator<Item = RecordedClick> {
     let mut chance = Chance(Random::seeded(SEED.rotate_left(17) ^ (at as u64)));
     let made = first_day(at);
     let days: Vec<(i32, u64)> =
@@ -111,7 +113,7 @@ pub(crate) fn of_link(
         let at = start + SignedDuration::from_secs(second);
         let at = at + SignedDuration::from_millis(chance.below(1000));
         let user_agent = *chance.pick(&USER_AGENTS);
-        let bot = bot::name(Some(user_agent));
+        let bot = bot::label(Some(user_agent));
         let referrer = chance.pick(&REFERRERS).filter(|_| bot.is_none());
         let click = Click {
             id: ClickId::new(at, chance.0.u128()),
@@ -124,8 +126,17 @@ pub(crate) fn of_link(
             status: RedirectStatus::Found.code(),
             referrer: referrer.map(str::to_owned),
             user_agent: Some(user_agent.to_owned()),
+            destination: None,
+            referrer_url: None,
+            language: None,
+            purpose: None,
+            place: Place::default(),
+            network: None,
+            utm: Utm::default(),
+            asked_utm: Utm::default(),
+            visitor: None,
         };
-        NewClick { click, bot }
+        RecordedClick { click, agent: Agent::default(), bot }
     })
 }
 

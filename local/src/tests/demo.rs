@@ -75,7 +75,7 @@ fn the_clicks_have_a_believable_shape() {
     let days: HashSet<_> = all.iter().map(|new| Day::of(new.click.id.at())).collect();
     assert!(days.iter().all(|day| (first..first.plus(80)).contains(day)));
     assert!(days.len() > 75, "{}", days.len());
-    let hour = |new: &&store::ledger::NewClick| new.click.id.at().as_second() / 3600 % 24;
+    let hour = |new: &&domain::RecordedClick| new.click.id.at().as_second() / 3600 % 24;
     let night = all.iter().filter(|new| (1..5).contains(&hour(new))).count();
     let noon = all.iter().filter(|new| (11..15).contains(&hour(new))).count();
     assert!(noon > 5 * night, "{noon} {night}");

@@ -3,6 +3,8 @@
 //! It labels clicks in the ledger, and keeps link previews from using up a link's click limit.
 //! It is small on purpose: the redirect of a limited link reads it before it answers.
 
+use crate::click::{BotLabel, BotWhy};
+
 /// What sort of program it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -116,8 +118,10 @@ pub fn find(user_agent: Option<&str>) -> Option<Bot> {
 }
 
 /// The label of a click in the ledger.
-pub fn name(user_agent: Option<&str>) -> Option<&'static str> {
-    find(user_agent).map(|bot| bot.name)
+pub fn label(user_agent: Option<&str>) -> Option<BotLabel> {
+    let bot = find(user_agent)?;
+    let why = if bot == NAMELESS { BotWhy::NoUserAgent } else { BotWhy::UserAgent };
+    Some(BotLabel { name: bot.name.to_owned(), why })
 }
 
 impl Bot {
@@ -152,8 +156,10 @@ mod tests {
         assert!(preview.is_some_and(|bot| bot.name == "Slack" && bot.only_looks()));
         let tool = find(Some("curl/8.5.0"));
         assert!(tool.is_some_and(|bot| bot.name == "curl" && !bot.only_looks()));
-        assert_eq!(name(None), Some("(no user agent)"));
-        assert_eq!(name(Some("Acme/1.0 (+https://acme.example)")), Some("(other bot)"));
+        let label = |user_agent| label(user_agent).map(|label| (label.name, label.why));
+        assert_eq!(label(None), Some(("(no user agent)".to_owned(), BotWhy::NoUserAgent)));
+        let other = label(Some("Acme/1.0 (+https://acme.example)"));
+        assert_eq!(other, Some(("(other bot)".to_owned(), BotWhy::UserAgent)));
     }
 
     #[test]

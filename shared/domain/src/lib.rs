@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP, AWS, a clock or a source of randomness: times and random bits are
 //! handed in, so every rule can be tested in microseconds.
 
+mod agent;
 mod audit;
 pub mod bot;
 mod click;
@@ -19,7 +20,9 @@ mod link;
 mod name;
 mod origins;
 mod pkce;
+mod place;
 mod principal;
+mod purpose;
 mod rate;
 mod redirect_uri;
 mod retention;
@@ -37,10 +40,13 @@ pub mod stats;
 mod tag;
 mod throttle;
 mod user;
+mod utm;
+mod visitor;
 mod workspace;
 
+pub use agent::{Agent, Device};
 pub use audit::{Action, ActionError, AuditEvent};
-pub use click::Click;
+pub use click::{BotLabel, BotWhy, Click, RecordedClick};
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
 pub use email::{Email, EmailError};
@@ -59,7 +65,9 @@ pub use link::{
 pub use name::{Name, NameError};
 pub use origins::{Domain, OriginError, Origins};
 pub use pkce::{CodeChallenge, CodeChallengeError, CodeVerifier, CodeVerifierError};
+pub use place::Place;
 pub use principal::{Principal, PrincipalError};
+pub use purpose::Purpose;
 pub use rate::{Bucket, Quota, RateLimit};
 pub use redirect_uri::{RedirectRules, RedirectUri, RedirectUriError, RegisteredUriError};
 pub use retention::{Retention, RetentionError};
@@ -80,4 +88,6 @@ pub use slug::{Slug, SlugError};
 pub use tag::{Tag, TagError};
 pub use throttle::{Attempts, Guesses, Throttle, network};
 pub use user::{PasswordHash, User, UserChange};
+pub use utm::Utm;
+pub use visitor::Visitor;
 pub use workspace::{Member, Workspace, WorkspaceChange};

@@ -6,13 +6,13 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_types::SdkConfig;
-use domain::{Click, ClickId, LinkId, WorkspaceId};
+use domain::{Click, ClickId, LinkId, Place, Purpose, Utm, Visitor, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-/// The newest version of the message.
-const VERSION: u8 = 1;
+/// The newest version of the message. Version 1 had none of the fields after `user_agent`.
+const VERSION: u8 = 2;
 
-/// A click on its way to the ledger.
+/// A click on its way to the ledger. What is unknown is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClickMessage {
     /// The version of this format.
@@ -37,6 +37,79 @@ pub struct ClickMessage {
     /// What the client calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// Where it led, without query and fragment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// The address that it came from, without path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrer_url: Option<String>,
+    /// The language that the client likes best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// `prefetch` or `preview`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The country that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The region of the country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The town.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    /// The autonomous system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<u32>,
+    /// The UTM parameters of the destination.
+    #[serde(default, skip_serializing_if = "UtmMessage::is_empty")]
+    pub utm: UtmMessage,
+    /// The UTM parameters of the request.
+    #[serde(default, skip_serializing_if = "UtmMessage::is_empty")]
+    pub asked_utm: UtmMessage,
+    /// The visitor, in 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<String>,
+}
+
+/// The UTM parameters of an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UtmMessage {
+    /// `utm_source`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `utm_medium`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<String>,
+    /// `utm_campaign`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// `utm_term`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
+    /// `utm_content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+impl UtmMessage {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<&Utm> for UtmMessage {
+    fn from(utm: &Utm) -> Self {
+        let Utm { source, medium, campaign, term, content } = utm.clone();
+        Self { source, medium, campaign, term, content }
+    }
+}
+
+impl From<UtmMessage> for Utm {
+    fn from(message: UtmMessage) -> Self {
+        let UtmMessage { source, medium, campaign, term, content } = message;
+        Self { source, medium, campaign, term, content }
+    }
 }
 
 /// A message that is no click.
@@ -66,6 +139,17 @@ impl From<&Click> for ClickMessage {
             status: click.status,
             referrer: click.referrer.clone(),
             user_agent: click.user_agent.clone(),
+            destination: click.destination.clone(),
+            referrer_url: click.referrer_url.clone(),
+            language: click.language.clone(),
+            purpose: click.purpose.map(|purpose| purpose.as_str().to_owned()),
+            country: click.place.country.clone(),
+            region: click.place.region.clone(),
+            city: click.place.city.clone(),
+            network: click.network,
+            utm: UtmMessage::from(&click.utm),
+            asked_utm: UtmMessage::from(&click.asked_utm),
+            visitor: click.visitor.map(|visitor| visitor.to_string()),
         }
     }
 }
@@ -74,7 +158,7 @@ impl TryFrom<ClickMessage> for Click {
     type Error = MessageError;
 
     fn try_from(message: ClickMessage) -> Result<Self, MessageError> {
-        if message.v != VERSION {
+        if !(1..=VERSION).contains(&message.v) {
             return Err(MessageError::Version(message.v));
         }
         if u16::from(Self::MAX_SHARDS) <= message.shard {
@@ -91,6 +175,16 @@ impl TryFrom<ClickMessage> for Click {
             status: message.status,
             referrer: message.referrer,
             user_agent: message.user_agent,
+            destination: message.destination,
+            referrer_url: message.referrer_url,
+            language: message.language,
+            // A purpose that is not known here is no reason to lose the click.
+            purpose: message.purpose.as_deref().and_then(Purpose::parse),
+            place: Place { country: message.country, region: message.region, city: message.city },
+            network: message.network,
+            utm: message.utm.into(),
+            asked_utm: message.asked_utm.into(),
+            visitor: message.visitor.as_deref().and_then(Visitor::parse),
         })
     }
 }
@@ -147,6 +241,7 @@ impl ClickQueue {
 mod tests {
     use super::*;
 
+    /// A message of before there was more than the user agent.
     fn message() -> ClickMessage {
         serde_json::from_str(
             r#"{"v":1,"id":"clk_01KAHXZ1MM0000000000000000","link":"lnk_01M6DQS9M08V7Q2K4N6T9W3X5Y",
@@ -156,17 +251,56 @@ mod tests {
         .unwrap()
     }
 
+    fn full() -> ClickMessage {
+        let text = |text: &str| Some(text.to_owned());
+        let utm = |source| UtmMessage {
+            source: text(source),
+            medium: text("email"),
+            campaign: text("spring"),
+            term: text("shoes"),
+            content: text("top"),
+        };
+        ClickMessage {
+            v: 2,
+            referrer: text("news.example.org"),
+            destination: text("https://example.com/spring"),
+            referrer_url: text("https://news.example.org/"),
+            language: text("de-AT"),
+            purpose: text("prefetch"),
+            country: text("DE"),
+            region: text("BE"),
+            city: text("Berlin"),
+            network: Some(64_500),
+            utm: utm("newsletter"),
+            asked_utm: utm("poster"),
+            visitor: text("00000000000000ff"),
+            ..message()
+        }
+    }
+
     #[test]
     fn a_message_is_a_click_and_back() {
+        let click = Click::try_from(full()).unwrap();
+        assert_eq!(ClickMessage::from(&click), full());
+        assert_eq!((click.shard, click.purpose), (3, Some(Purpose::Prefetch)));
+        let text = serde_json::to_string(&full()).unwrap();
+        assert_eq!(serde_json::from_str::<ClickMessage>(&text).unwrap(), full());
+    }
+
+    #[test]
+    fn a_message_of_before_is_a_click_of_which_less_is_known() {
         let click = Click::try_from(message()).unwrap();
-        assert_eq!(ClickMessage::from(&click), message());
-        assert_eq!(click.shard, 3);
+        assert_eq!(ClickMessage::from(&click), ClickMessage { v: 2, ..message() });
+        let text = serde_json::to_string(&ClickMessage::from(&click)).unwrap();
+        assert!(!text.contains("null") && !text.contains("utm"), "{text}");
     }
 
     #[test]
     fn unknown_versions_and_bad_ids_are_no_clicks() {
-        let newer = ClickMessage { v: 2, ..message() };
-        assert_eq!(Click::try_from(newer), Err(MessageError::Version(2)));
+        for v in [0, 3] {
+            let other = ClickMessage { v, ..message() };
+            assert_eq!(Click::try_from(other), Err(MessageError::Version(v)));
+        }
         let far = ClickMessage { shard: 64, ..message() };
         assert_eq!(Click::try_from(far), Err(MessageError::Shard(64)));
         let bad = ClickMessage { link: "lnk_1".to_owned(), ..message() };

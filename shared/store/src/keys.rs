@@ -115,6 +115,12 @@ pub(crate) fn clicks(link: LinkId, shard: u16) -> String {
     format!("C#{link}#{shard}")
 }
 
+/// Whose clicks a partition holds, and which of them.
+pub(crate) fn parse_clicks(pk: &str) -> Option<(LinkId, u16)> {
+    let (link, shard) = pk.strip_prefix("C#")?.split_once('#')?;
+    Some((LinkId::parse(link).ok()?, shard.parse().ok()?))
+}
+
 /// A click.
 pub(crate) fn click(link: LinkId, shard: u16, id: ClickId) -> Key {
     Key::new(clicks(link, shard), id.ulid())

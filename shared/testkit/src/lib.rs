@@ -7,6 +7,7 @@
 #![expect(clippy::panic, reason = "what fails here is the test that called it")]
 
 mod answer;
+mod click;
 mod event;
 mod once;
 pub mod people;
@@ -16,6 +17,7 @@ pub mod runtime_api;
 mod world;
 
 pub use answer::Answer;
+pub use click::{by, by_bot, by_somebody, click, full_click};
 pub use event::Event;
 pub use world::{OTHER_WORKSPACE, SPRING, WORKSPACE, World, link, now};
 

@@ -17,12 +17,12 @@ use std::error::Error;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use domain::Day;
 use domain::rollup::Rollup;
+use domain::{Day, RecordedClick};
 
 use super::pack::{Limits, Parcel, pack};
 use super::read::ReadError;
-use super::record::{NewClick, Outcome, RecordError, Recording};
+use super::record::{Outcome, RecordError, Recording};
 use super::rollups::Rollups;
 use super::rows::{self, Cell};
 use super::subject::Subject;
@@ -38,7 +38,7 @@ const CONFLICTS_BEFORE_GROWTH: u32 = 2;
 /// A batch under way.
 pub(super) struct Batch<'a> {
     store: &'a LedgerStore,
-    clicks: &'a [NewClick],
+    clicks: &'a [RecordedClick],
     how: Recording,
     /// By the clicks' places; `None` as long as nothing is known.
     outcomes: Vec<Option<Outcome>>,
@@ -54,7 +54,7 @@ pub(super) struct Batch<'a> {
 type Places = Vec<usize>;
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(store: &'a LedgerStore, clicks: &'a [NewClick], how: Recording) -> Self {
+    pub(super) fn new(store: &'a LedgerStore, clicks: &'a [RecordedClick], how: Recording) -> Self {
         Self {
             store,
             clicks,
@@ -200,7 +200,7 @@ impl<'a> Batch<'a> {
     fn added(&self, group: &[usize]) -> BTreeMap<Cell, Rollup> {
         let mut added = BTreeMap::<Cell, Rollup>::new();
         for &place in group {
-            let NewClick { click, bot } = &self.clicks[place];
+            let RecordedClick { click, bot, .. } = &self.clicks[place];
             for cell in Cell::of(click) {
                 added.entry(cell).or_default().merge(&cell.one(click.id.at(), bot.is_some()));
             }

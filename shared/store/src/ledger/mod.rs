@@ -32,8 +32,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
 
 pub use read::{ClickCursor, ClickPage, ReadError};
-pub use record::{NewClick, Outcome, RecordError, Recording};
-pub use rows::{Period, RecordedClick};
+pub use record::{Outcome, RecordError, Recording};
+pub use rows::Period;
 pub use shards::{ClickShards, GrowError, MAX_SHARDS};
 pub use subject::Subject;
 pub use verify::{Difference, Verification};

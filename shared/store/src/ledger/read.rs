@@ -8,12 +8,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::rollup::{Counts, Rollup};
-use domain::{ClickId, Day, LinkId};
+use domain::{ClickId, Day, LinkId, RecordedClick};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::rows::{self, Cell, RecordedClick, RollupRow};
+use super::rows::{self, Cell, RollupRow};
 use super::subject::Subject;
 use super::{LedgerStore, is_refusal};
 use crate::dice::Dice;
@@ -203,11 +203,11 @@ impl LedgerStore {
         let wanted = limit + 1;
         let parts = (0..shards.max(1)).map(|shard| self.newest(link, shard, before, wanted));
         let mut clicks: Vec<_> = try_join_all(parts).await?.into_iter().flatten().collect();
-        clicks.sort_by_key(|click| std::cmp::Reverse(click.id));
+        clicks.sort_by_key(|click| std::cmp::Reverse(click.click.id));
         let more = limit < clicks.len();
         clicks.truncate(limit);
         let last = clicks.last().filter(|_| more);
-        let next = last.map(|click| ClickCursor::after(link, click.id));
+        let next = last.map(|last| ClickCursor::after(link, last.click.id));
         Ok(ClickPage { clicks, next })
     }
 

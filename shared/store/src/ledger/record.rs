@@ -4,22 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Click, Retention};
+use domain::{RecordedClick, Retention};
 use jiff::Timestamp;
 
 use super::LedgerStore;
 use super::batch::Batch;
 use super::read::ReadError;
 use crate::unavailable::Cause;
-
-/// A click to be recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewClick {
-    /// The click.
-    pub click: Click,
-    /// Which program it was, if it was no person.
-    pub bot: Option<&'static str>,
-}
 
 /// The circumstances of a recording.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +86,7 @@ impl LedgerStore {
     /// A batch of 1,000 clicks on 10 links of one workspace and one day takes 1 `BatchGetItem` and
     /// 11 `TransactWriteItems`. Delivering clicks again, in whatever order and company, changes
     /// nothing.
-    pub async fn record(&self, clicks: &[NewClick], how: Recording) -> Vec<Outcome> {
+    pub async fn record(&self, clicks: &[RecordedClick], how: Recording) -> Vec<Outcome> {
         let mut batch = Batch::new(self, clicks, how);
         // Cutting off is safe anywhere, so the deadline needs no other place in the code.
         if tokio::time::timeout(how.within, Box::pin(batch.run())).await.is_err() {

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::rollup::{Counts, Quarter, Rollup};
-use domain::{Click, ClickId, Day, Retention};
+use domain::{
+    Agent, BotLabel, BotWhy, Click, ClickId, Day, Device, Place, Purpose, RecordedClick, Retention,
+    Utm, Visitor, WorkspaceId,
+};
 use jiff::Timestamp;
 
-use super::record::NewClick;
 use super::shards::MAX_SHARDS;
 use super::subject::Subject;
 use crate::keys::{self, Key, RollupKey};
@@ -156,28 +158,9 @@ fn decode(text: &str) -> Option<BTreeMap<Quarter, Counts>> {
 
 // --- Clicks -----------------------------------------------------------------------------------
 
-/// A click that is in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedClick {
-    /// Its id; the id's time is the click's time.
-    pub id: ClickId,
-    /// The domain that was asked.
-    pub domain: String,
-    /// The slug that was typed.
-    pub slug: String,
-    /// The status that was answered.
-    pub status: u16,
-    /// The host that it came from.
-    pub referrer: Option<String>,
-    /// What the client called itself.
-    pub user_agent: Option<String>,
-    /// Which program it was, if it was no person.
-    pub bot: Option<String>,
-}
-
 /// The row of a click.
-pub(super) fn click_row(new: &NewClick, now: Timestamp, retention: Retention) -> Item {
-    let click = &new.click;
+pub(super) fn click_row(new: &RecordedClick, now: Timestamp, retention: Retention) -> Item {
+    let RecordedClick { click, agent, bot } = new;
     // Nothing is recorded before 1970.
     let seconds = |second: i64| u64::try_from(second).unwrap_or(0);
     let mut item = row(&keys::click(click.link, click.shard, click.id));
@@ -185,25 +168,88 @@ pub(super) fn click_row(new: &NewClick, now: Timestamp, retention: Retention) ->
     item.set("domain", click.domain.as_str());
     item.set("slug", click.slug.as_str());
     item.set("status", u64::from(click.status));
+    item.set_some("destination", click.destination.as_deref());
     item.set_some("referrer", click.referrer.as_deref());
+    item.set_some("referrer_url", click.referrer_url.as_deref());
     item.set_some("user_agent", click.user_agent.as_deref());
-    item.set_some("bot", new.bot);
+    item.set_some("language", click.language.as_deref());
+    item.set_some("purpose", click.purpose.map(Purpose::as_str));
+    item.set_some("country", click.place.country.as_deref());
+    item.set_some("region", click.place.region.as_deref());
+    item.set_some("city", click.place.city.as_deref());
+    item.set_some("network", click.network.map(u64::from));
+    set_utm(&mut item, UTM, &click.utm);
+    set_utm(&mut item, ASKED_UTM, &click.asked_utm);
+    item.set_some("visitor", click.visitor.map(|visitor| visitor.to_string()));
+    item.set_some("browser", agent.browser.as_deref());
+    item.set_some("os", agent.os.as_deref());
+    item.set_some("device", agent.device.map(Device::as_str));
+    item.set_some("bot", bot.as_ref().map(|bot| bot.name.as_str()));
+    item.set_some("bot_why", bot.as_ref().map(|bot| bot.why.as_str()));
     item.set("recorded", seconds(now.as_second()));
     item.set("expires", seconds(retention.expires(Day::of(click.id.at()), now)));
     item
 }
 
-/// Reads the row of a click.
+/// Reads the row of a click. Rows of before have less, and say nothing of the rest.
 pub(super) fn read_click(item: &Item) -> Result<RecordedClick, BadRow> {
     let text = |text: &str| Some(text.to_owned());
-    Ok(RecordedClick {
+    let some = |name| item.parse_some(name, text);
+    let (link, shard) = item.parse(keys::PK, keys::parse_clicks)?;
+    let click = Click {
         id: read_click_id(item)?,
+        link,
+        workspace: item.parse("workspace", |id| WorkspaceId::parse(id).ok())?,
         domain: item.parse("domain", text)?,
         slug: item.parse("slug", text)?,
+        shard,
         status: item.number("status")?.ok_or_else(|| BadRow::new(item, "status"))?,
-        referrer: item.parse_some("referrer", text)?,
-        user_agent: item.parse_some("user_agent", text)?,
-        bot: item.parse_some("bot", text)?,
+        destination: some("destination")?,
+        referrer: some("referrer")?,
+        referrer_url: some("referrer_url")?,
+        user_agent: some("user_agent")?,
+        language: some("language")?,
+        purpose: item.parse_some("purpose", Purpose::parse)?,
+        place: Place { country: some("country")?, region: some("region")?, city: some("city")? },
+        network: item.number("network")?,
+        utm: read_utm(item, UTM)?,
+        asked_utm: read_utm(item, ASKED_UTM)?,
+        visitor: item.parse_some("visitor", Visitor::parse)?,
+    };
+    let agent = Agent {
+        browser: some("browser")?,
+        os: some("os")?,
+        device: item.parse_some("device", Device::parse)?,
+    };
+    // Rows of before name the program only: those were known by their user agents.
+    let why = item.parse_some("bot_why", BotWhy::parse)?.unwrap_or(BotWhy::UserAgent);
+    let bot = some("bot")?.map(|name| BotLabel { name, why });
+    Ok(RecordedClick { click, agent, bot })
+}
+
+/// The attributes of the destination's UTM parameters.
+const UTM: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
+
+/// The attributes of the request's own.
+const ASKED_UTM: [&str; 5] =
+    ["asked_source", "asked_medium", "asked_campaign", "asked_term", "asked_content"];
+
+fn set_utm(item: &mut Item, names: [&str; 5], utm: &Utm) {
+    let Utm { source, medium, campaign, term, content } = utm;
+    for (name, value) in names.into_iter().zip([source, medium, campaign, term, content]) {
+        item.set_some(name, value.as_deref());
+    }
+}
+
+fn read_utm(item: &Item, names: [&'static str; 5]) -> Result<Utm, BadRow> {
+    let [source, medium, campaign, term, content] =
+        names.map(|name| item.parse_some(name, |text| Some(text.to_owned())));
+    Ok(Utm {
+        source: source?,
+        medium: medium?,
+        campaign: campaign?,
+        term: term?,
+        content: content?,
     })
 }
 
@@ -228,7 +274,7 @@ pub(super) fn bytes_of(item: &Item) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use domain::{LinkId, WorkspaceId};
+    use domain::LinkId;
     use proptest::collection::btree_map;
     use proptest::prelude::*;
 

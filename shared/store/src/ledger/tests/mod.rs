@@ -15,12 +15,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::rollup::Counts;
-use domain::{Click, ClickId, LinkId, Retention, WorkspaceId};
+use domain::{Click, ClickId, LinkId, RecordedClick, Retention, WorkspaceId};
 use embedded::Embedded;
 use jiff::{SignedDuration, Timestamp};
 use testkit::probe::Probe;
 
-use super::{LedgerStore, NewClick, Outcome, Recording, Subject};
+use super::{LedgerStore, Outcome, Recording, Subject};
 use crate::{Tables, create_tables};
 
 const CLICKS: &str = "clicks";
@@ -58,17 +58,17 @@ impl Fixture {
         }
     }
 
-    async fn record(&self, clicks: &[NewClick]) -> Vec<Outcome> {
+    async fn record(&self, clicks: &[RecordedClick]) -> Vec<Outcome> {
         self.ledger.record(clicks, self.how()).await
     }
 
     /// Records clicks, all of which must be in the ledger then; says how many are new.
-    async fn recorded(&self, clicks: &[NewClick]) -> usize {
+    async fn recorded(&self, clicks: &[RecordedClick]) -> usize {
         tally(&self.record(clicks).await).0
     }
 
     /// Asserts that the ledger holds exactly these clicks, counted once, wherever one looks.
-    async fn assert_exact(&self, clicks: &[NewClick]) {
+    async fn assert_exact(&self, clicks: &[RecordedClick]) {
         self.probe.heal();
         let links: HashSet<LinkId> = clicks.iter().map(|new| new.click.link).collect();
         for link in &links {
@@ -109,29 +109,25 @@ fn link(number: u128) -> LinkId {
 }
 
 /// Click number `number`: on one of so many links, on one of so many days, every fifth by a bot.
-fn click(number: u32, links: u32, days: u32) -> NewClick {
+fn click(number: u32, links: u32, days: u32) -> RecordedClick {
     let age =
         SignedDuration::from_mins(i64::from(number % days) * 24 * 60 + i64::from(number) % 700);
     let id = ClickId::new(now() - age, u128::from(number));
     let click = Click {
-        id,
         link: link(u128::from(number % links)),
         workspace: workspace(),
-        domain: "go.example.com".to_owned(),
-        slug: "spring".to_owned(),
-        shard: 0,
-        status: 302,
         referrer: Some("news.example.org".to_owned()),
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Firefox/145.0".to_owned()),
+        ..testkit::click(id)
     };
-    NewClick { click, bot: number.is_multiple_of(5).then_some("curl") }
+    testkit::by(click, number.is_multiple_of(5).then_some("curl"))
 }
 
-fn clicks(count: u32, links: u32, days: u32) -> Vec<NewClick> {
+fn clicks(count: u32, links: u32, days: u32) -> Vec<RecordedClick> {
     (0..count).map(|number| click(number, links, days)).collect()
 }
 
-fn counts<'a>(clicks: impl Iterator<Item = &'a NewClick>) -> Counts {
+fn counts<'a>(clicks: impl Iterator<Item = &'a RecordedClick>) -> Counts {
     clicks.fold(Counts::default(), |sum, new| sum.merge(Counts::one(new.bot.is_some())))
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::CursorError;
 
 /// Clicks of one link in four click partitions, and counts in so many shards.
-async fn spread(shards: u8) -> (Fixture, Vec<NewClick>) {
+async fn spread(shards: u8) -> (Fixture, Vec<RecordedClick>) {
     let fixture = Fixture::new().await;
     let mut clicks = clicks(330, 1, 3);
     for new in &mut clicks {
@@ -36,7 +36,7 @@ async fn totals_and_days_are_summed_over_shards() {
         assert_eq!(totals[&link(9)], Counts::default());
 
         let mut expected = BTreeMap::<Day, Rollup>::new();
-        for NewClick { click, bot } in &clicks {
+        for RecordedClick { click, bot, .. } in &clicks {
             let at = click.id.at();
             let day = expected.entry(Day::of(at)).or_default();
             day.merge(&Rollup::of_day(at, bot.is_some()));
@@ -65,7 +65,7 @@ async fn pages_walk_all_clicks_newest_first_over_all_partitions() {
             let page =
                 fixture.ledger.page_of_clicks(link(0), 4, cursor.as_ref(), limit).await.unwrap();
             assert!(page.clicks.len() <= limit);
-            found.extend(page.clicks.into_iter().map(|click| click.id));
+            found.extend(page.clicks.into_iter().map(|found| found.click.id));
             match page.next {
                 // As clients do: by its text.
                 Some(next) => cursor = ClickCursor::parse(&next.to_text(), link(0)).ok(),
@@ -91,23 +91,44 @@ async fn a_cursor_belongs_to_its_link() {
 #[tokio::test]
 async fn a_click_reads_back_as_it_was() {
     let fixture = Fixture::new().await;
-    let mut plain = click(1, 1, 1);
-    plain.click.referrer = None;
-    plain.click.user_agent = None;
-    let bot = click(5, 1, 1);
-    fixture.recorded(&[plain.clone(), bot.clone()]).await;
-    let page = fixture.ledger.page_of_clicks(link(0), 1, None, 10).await.unwrap();
+    let plain = testkit::by_somebody(testkit::click(ClickId::new(now(), 1)));
+    let full = testkit::full_click(ClickId::new(now(), 2));
+    fixture.recorded(&[plain.clone(), full.clone()]).await;
+    let link = plain.click.link;
+    let page = fixture.ledger.page_of_clicks(link, 4, None, 10).await.unwrap();
     assert_eq!(page.next, None);
-    let found = |id: ClickId| page.clicks.iter().find(|click| click.id == id).unwrap();
-    let click = found(plain.click.id);
-    assert_eq!((&click.referrer, &click.user_agent, &click.bot), (&None, &None, &None));
-    let click = found(bot.click.id);
-    assert_eq!(click.domain, bot.click.domain);
-    assert_eq!(click.slug, bot.click.slug);
-    assert_eq!(click.status, 302);
-    assert_eq!(click.referrer, bot.click.referrer);
-    assert_eq!(click.user_agent, bot.click.user_agent);
-    assert_eq!(click.bot.as_deref(), Some("curl"));
+    assert_eq!(page.clicks, [full, plain]);
+}
+
+#[tokio::test]
+async fn a_row_of_before_reads_back_as_what_was_known_then() {
+    let fixture = Fixture::new().await;
+    let click = Click {
+        link: link(0),
+        workspace: workspace(),
+        referrer: Some("news.example.org".to_owned()),
+        user_agent: Some("curl/8".to_owned()),
+        ..testkit::click(ClickId::new(now(), 1))
+    };
+    let s = |text: &str| AttributeValue::S(text.to_owned());
+    let n = |number: &str| AttributeValue::N(number.to_owned());
+    let row = [
+        ("pk", s(&format!("C#{}#0", link(0)))),
+        ("sk", s(&click.id.ulid())),
+        ("n", n("1")),
+        ("workspace", s(&workspace().to_string())),
+        ("domain", s("go.example.com")),
+        ("slug", s("spring")),
+        ("status", n("302")),
+        ("referrer", s("news.example.org")),
+        ("user_agent", s("curl/8")),
+        ("bot", s("curl")),
+        ("recorded", n("1795348800")),
+        ("expires", n("1803124800")),
+    ];
+    fixture.put(CLICKS, row).await;
+    let page = fixture.ledger.page_of_clicks(link(0), 1, None, 10).await.unwrap();
+    assert_eq!(page.clicks, [testkit::by_bot(click, "curl")]);
 }
 
 #[tokio::test]
