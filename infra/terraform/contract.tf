@@ -54,7 +54,10 @@ locals {
       "links-index"    = [module.data.index_arn]
       "clicks-table"   = [module.data.tables["clicks"].arn]
       "accounts-table" = [module.data.tables["accounts"].arn]
+      "salts-table"    = [module.data.tables["salts"].arn]
       "raw-objects"    = ["${module.data.bucket.arn}/raw/*"]
+      "lake-objects"   = ["${module.data.bucket.arn}/clicks/*"]
+      "lake-bucket"    = [module.data.bucket.arn]
       "token-keys"     = module.tokens.arns
     },
     { for name, queue in module.queues.queues : "${name}-queue" => [queue.arn] },
@@ -64,14 +67,18 @@ locals {
     for resource, actions in function.permissions : {
       actions   = actions
       resources = local.resources[resource]
+      prefixes  = lookup(local.prefixes, resource, [])
     }
   ] }
 
-  # Who puts clicks on a queue, or takes them from there: what happens a thousand times for each call of
-  # the API.
-  on_the_path_of_clicks = [for name, given in local.given : name
-    if length(setintersection(keys(given.permissions), [for queue in keys(local.triggers.queues) : "${queue}-queue"])) > 0
-  ]
+  # Which names of objects may be listed, where a permission is for a whole bucket.
+  prefixes = {
+    "lake-bucket" = ["raw/*", "clicks/*"]
+  }
+
+  # Who puts clicks on their queue, or takes them from there: what happens a thousand times for each call
+  # of the API.
+  on_the_path_of_clicks = [for name, given in local.given : name if contains(keys(given.permissions), "clicks-queue")]
 
   # Whose calls X-Ray samples.
   traced = [for name in keys(local.functions) : name

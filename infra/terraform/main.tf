@@ -20,7 +20,8 @@ module "data" {
 
   name                = var.name
   bucket              = "${var.name}-raw-clicks-${local.bucket_suffix}"
-  raw_retention_days  = var.raw_retention_days
+  lake_retention_days = var.lake_retention_days
+  recovery_days       = var.recovery_days
   deletion_protection = var.deletion_protection
   # Emulators speak HTTP, and refuse what a policy refuses.
   tls_only = !var.local
@@ -45,6 +46,17 @@ module "tokens" {
   partition  = data.aws_partition.this.partition
   # A deleted key cannot be told from a lost one: the longest time to notice, where it matters.
   deletion_days = var.local ? 7 : 30
+}
+
+# The emulator has neither.
+module "analytics" {
+  source = "./modules/analytics"
+  count  = var.local ? 0 : 1
+
+  name                = var.name
+  bucket              = module.data.bucket.name
+  deletion_protection = var.deletion_protection
+  query_limit_gb      = var.query_limit_gb
 }
 
 # --- What runs -------------------------------------------------------------------------------------
@@ -142,10 +154,13 @@ module "observability" {
   access_log      = module.api.access_log
   api_id          = module.api.id
   redirect_routes = sort([for key, route in local.routes : key if route.function == "redirect"])
-  queues          = { clicks = module.queues.queues["clicks"].name, dead = module.queues.queues["clicks-dead"].name }
-  tables          = [for table in module.data.tables : table.name]
-  functions       = { for name, function in module.function : name => function.name }
-  emails          = var.alarm_emails
+  queues = {
+    clicks = module.queues.queues["clicks"].name
+    dead   = { for name in module.queues.dead : name => module.queues.queues[name].name }
+  }
+  tables    = [for table in module.data.tables : table.name]
+  functions = { for name, function in module.function : name => function.name }
+  emails    = var.alarm_emails
 }
 
 module "deployments" {

@@ -26,8 +26,13 @@ output "queue_arns" {
 }
 
 output "raw_bucket" {
-  description = "The bucket of raw clicks."
+  description = "The bucket of clicks: `raw/` as they came, `clicks/` compacted by the hour."
   value       = module.data.bucket.name
+}
+
+output "analytics" {
+  description = "Where Athena finds the clicks: database, table and workgroup; null in an emulator."
+  value       = one(module.analytics[*].names)
 }
 
 output "functions" {

@@ -26,7 +26,9 @@ locals {
       LINKS_TABLE      = module.data.tables["links"].name
       CLICKS_TABLE     = module.data.tables["clicks"].name
       ACCOUNTS_TABLE   = module.data.tables["accounts"].name
+      SALTS_TABLE      = module.data.tables["salts"].name
       CLICKS_QUEUE_URL = module.queues.queues["clicks"].url
+      PURGES_QUEUE_URL = module.queues.queues["purges"].url
       RAW_BUCKET       = module.data.bucket.name
 
       ORIGINS    = join(",", local.origins)

@@ -207,14 +207,42 @@ variable "click_retention_days" {
   }
 }
 
-variable "raw_retention_days" {
-  description = "How long raw clicks stay in their bucket, and for 30 days more can be had back; null: for ever."
+variable "lake_retention_days" {
+  description = "How long an hour of clicks stays in the bucket after it was written last, as Parquet; null: for ever."
   type        = number
   default     = null
 
   validation {
-    condition     = var.raw_retention_days == null || try(var.raw_retention_days >= 1 && floor(var.raw_retention_days) == var.raw_retention_days, false)
-    error_message = "`raw_retention_days` is a whole number of days, or null to keep raw clicks for ever."
+    condition     = var.lake_retention_days == null || try(floor(var.lake_retention_days) == var.lake_retention_days, false)
+    error_message = "`lake_retention_days` is a whole number of days, or null to keep clicks for ever."
+  }
+
+  validation {
+    condition     = var.lake_retention_days == null || try(var.lake_retention_days >= var.click_retention_days, false)
+    error_message = "`lake_retention_days` is at least `click_retention_days`: as long as there are rows of clicks, they are compared with the bucket."
+  }
+}
+
+variable "recovery_days" {
+  description = "How long what was deleted or overwritten can be had back: rows by point-in-time recovery, objects by their older versions. What was purged is gone from there, too, when they are over."
+  type        = number
+  # A purge is complete within a month, with the day that S3 takes.
+  default = 28
+
+  validation {
+    condition     = var.recovery_days >= 1 && var.recovery_days <= 35 && floor(var.recovery_days) == var.recovery_days
+    error_message = "`recovery_days` is a whole number from 1 to 35: DynamoDB goes no further back."
+  }
+}
+
+variable "query_limit_gb" {
+  description = "How much a query in Athena may read, after which it is stopped; a terabyte costs about $5."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.query_limit_gb >= 1 && floor(var.query_limit_gb) == var.query_limit_gb
+    error_message = "`query_limit_gb` is a whole number of at least 1."
   }
 }
 
@@ -423,7 +451,7 @@ variable "budget_usd" {
 }
 
 variable "deletion_protection" {
-  description = "Whether tables and the bucket of clicks can be deleted. To take everything down, apply `false` first."
+  description = "Whether tables, the bucket of clicks and Athena's queries are protected. To take everything down, apply `false` first."
   type        = bool
   default     = true
 }

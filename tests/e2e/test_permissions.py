@@ -46,8 +46,12 @@ ARNS = {
     "links-index": ":table/{name}-links/index/by-slug",
     "clicks-table": ":table/{name}-clicks",
     "accounts-table": ":table/{name}-accounts",
+    "salts-table": ":table/{name}-salts",
     "clicks-queue": ":{name}-clicks",
+    "purges-queue": ":{name}-purges",
     "raw-objects": "/raw/*",
+    "lake-objects": "/clicks/*",
+    "lake-bucket": ":::{bucket}",
     "token-keys": ":key/",
 }
 
@@ -73,37 +77,40 @@ class Role:
         for statement in self.document["Statement"]:
             assert statement["Effect"] == "Allow"
             actions, resources = statement["Action"], statement["Resource"]
+            rest = {name: value for name, value in statement.items() if name not in ("Action", "Resource")}
             yield ([actions] if isinstance(actions, str) else actions,
-                   [resources] if isinstance(resources, str) else resources)
+                   [resources] if isinstance(resources, str) else resources, rest)
 
     def names(self, arn, resource):
-        end = ARNS[resource].format(name=self.cloud.name)
+        end = ARNS[resource].format(name=self.cloud.name, bucket=self.cloud.bucket)
         return end in arn if resource == "token-keys" else arn.endswith(end)
 
     def allowed(self):
         """The pairs of resource and action, as function.yaml names them; what every function may is left out."""
         pairs = set()
-        for actions, arns in self.statements():
+        for actions, arns, rest in self.statements():
             for action in actions:
                 if action.split(":")[0] in ("logs", "xray"):
                     continue
                 for arn in arns:
                     names = [resource for resource in ARNS if self.names(arn, resource)]
                     assert len(names) == 1, f"`{self.name}` may {action} on {arn}, which function.yaml cannot say"
+                    # Of the whole bucket only the names of clicks.
+                    assert ("Condition" in rest) == (names[0] == "lake-bucket"), rest
                     pairs.add((names[0], action))
         return pairs
 
     def without(self, resource, action):
         """The policy with this one pair taken out."""
         statements = []
-        for actions, arns in self.statements():
+        for actions, arns, rest in self.statements():
             hit = [arn for arn in arns if self.names(arn, resource)] if action in actions else []
             for kept_actions, kept_arns in (
                 ([it for it in actions if it != action], hit),
                 (actions, [arn for arn in arns if arn not in hit]),
             ):
                 if kept_actions and kept_arns:
-                    statements.append({"Effect": "Allow", "Action": kept_actions, "Resource": kept_arns})
+                    statements.append(rest | {"Action": kept_actions, "Resource": kept_arns})
         changed = deepcopy(self.document) | {"Statement": statements}
         assert changed != self.document
         return changed

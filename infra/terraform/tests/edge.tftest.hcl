@@ -92,9 +92,9 @@ run "domains" {
 
   assert {
     condition = aws_cloudfront_origin_request_policy.this.headers_config[0].header_behavior == "allViewerAndWhitelistCloudFront" && toset(one(aws_cloudfront_origin_request_policy.this.headers_config[0].headers).items) == toset([
-      "CloudFront-Viewer-Address", "CloudFront-Viewer-City", "CloudFront-Viewer-Country", "CloudFront-Viewer-Country-Region",
+      "CloudFront-Viewer-ASN", "CloudFront-Viewer-Address", "CloudFront-Viewer-City", "CloudFront-Viewer-Country", "CloudFront-Viewer-Country-Region",
     ])
-    error_message = "The functions see the viewer's headers, and where the viewer is."
+    error_message = "The functions see the viewer's headers, where the viewer is, and in whose network."
   }
 
   assert {

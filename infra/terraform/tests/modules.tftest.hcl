@@ -17,7 +17,8 @@ run "data" {
 
   variables {
     bucket              = "signpost-raw-clicks"
-    raw_retention_days  = 400
+    lake_retention_days = 400
+    recovery_days       = 28
     deletion_protection = true
     tls_only            = true
   }
@@ -26,7 +27,7 @@ run "data" {
     condition = alltrue([for table in aws_dynamodb_table.this :
       table.billing_mode == "PAY_PER_REQUEST"
       && table.deletion_protection_enabled
-      && table.point_in_time_recovery[0].enabled
+      && table.point_in_time_recovery[0].enabled && table.point_in_time_recovery[0].recovery_period_in_days == 28
       && table.ttl[0].enabled && table.ttl[0].attribute_name == "expires"
       && table.hash_key == "pk" && table.range_key == "sk"
     ])
@@ -50,7 +51,109 @@ run "data" {
 
   assert {
     condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.raw.rule : rule.expiration[0].days if rule.id == "retention"]) == 400
-    error_message = "Raw clicks go when they are to."
+    error_message = "Compacted clicks go when they are to."
+  }
+
+  # What is not compacted yet is in no other object, and no lifecycle may take it.
+  assert {
+    condition = { for rule in aws_s3_bucket_lifecycle_configuration.raw.rule :
+      rule.filter[0].prefix => rule.expiration[0].days if try(rule.expiration[0].days > 0, false)
+    } == { "athena/" = 7, "clicks/" = 400 }
+    error_message = "Answers go after a week, compacted clicks when they are to, and raw clicks never by themselves."
+  }
+
+  assert {
+    condition = { for rule in aws_s3_bucket_lifecycle_configuration.raw.rule :
+      rule.id => rule.noncurrent_version_expiration[0].noncurrent_days if length(rule.noncurrent_version_expiration) > 0
+    } == { leftovers = 28, compacted = 7, answers = 1 }
+    error_message = "What was purged can be had back for as long as anything else, and no longer."
+  }
+
+  assert {
+    condition = alltrue([
+      !aws_dynamodb_table.salts.point_in_time_recovery[0].enabled,
+      aws_dynamodb_table.salts.billing_mode == "PAY_PER_REQUEST",
+      aws_dynamodb_table.salts.deletion_protection_enabled,
+      aws_dynamodb_table.salts.ttl[0].enabled && aws_dynamodb_table.salts.ttl[0].attribute_name == "expires",
+      aws_dynamodb_table.salts.hash_key == "pk" && aws_dynamodb_table.salts.range_key == null,
+    ])
+    error_message = "A salt that is gone cannot be had back."
+  }
+
+  assert {
+    condition     = keys(output.tables) == ["accounts", "clicks", "links", "salts"]
+    error_message = "All tables are known to those who need them."
+  }
+}
+
+# The shortest time that DynamoDB has: nothing is kept for longer than the operator wants.
+run "data_that_is_gone_at_once" {
+  command = plan
+
+  module {
+    source = "./modules/data"
+  }
+
+  state_key = "gone-at-once"
+
+  variables {
+    bucket              = "signpost-raw-clicks"
+    lake_retention_days = null
+    recovery_days       = 1
+    deletion_protection = true
+    tls_only            = true
+  }
+
+  assert {
+    condition = alltrue(flatten([for rule in aws_s3_bucket_lifecycle_configuration.raw.rule :
+      [for version in rule.noncurrent_version_expiration : version.noncurrent_days == 1]
+    ]))
+    error_message = "No older version stays for longer than `recovery_days`."
+  }
+
+  assert {
+    condition     = !contains([for rule in aws_s3_bucket_lifecycle_configuration.raw.rule : rule.id], "retention")
+    error_message = "Clicks stay for ever where nobody says otherwise."
+  }
+}
+
+run "analytics" {
+  command = apply
+
+  module {
+    source = "./modules/analytics"
+  }
+
+  variables {
+    name                = "signpost-test"
+    bucket              = "signpost-raw-clicks"
+    deletion_protection = true
+    query_limit_gb      = 100
+  }
+
+  assert {
+    condition     = output.names == { database = "signpost_test", table = "clicks", workgroup = "signpost-test" }
+    error_message = "A query names the database without quotes."
+  }
+
+  assert {
+    condition     = aws_glue_catalog_table.clicks.parameters["storage.location.template"] == "s3://signpost-raw-clicks/clicks/dt=$${dt}/hr=$${hr}/"
+    error_message = "An hour is found by its name."
+  }
+
+  assert {
+    condition     = [for key in aws_glue_catalog_table.clicks.partition_keys : key.name] == ["dt", "hr"] && aws_glue_catalog_table.clicks.parameters["projection.enabled"] == "true"
+    error_message = "Days and hours are known without anybody telling Glue."
+  }
+
+  assert {
+    condition = (
+      one(aws_athena_workgroup.this.configuration).enforce_workgroup_configuration
+      && one(aws_athena_workgroup.this.configuration).bytes_scanned_cutoff_per_query == 100000000000
+      && one(one(aws_athena_workgroup.this.configuration).result_configuration).output_location == "s3://signpost-raw-clicks/athena/"
+      && !aws_athena_workgroup.this.force_destroy
+    )
+    error_message = "A question costs no more than it may, and its answer goes where answers expire."
   }
 }
 
@@ -76,21 +179,33 @@ run "queues" {
         receive_wait_seconds       = 0
         message_retention_seconds  = 1209600
       }
+      purges = {
+        visibility_timeout_seconds = 5400
+        receive_wait_seconds       = 20
+        message_retention_seconds  = 345600
+        max_receive_count          = 5
+        dead_letter_queue          = "purges-dead"
+      }
+      purges-dead = {
+        visibility_timeout_seconds = 5400
+        receive_wait_seconds       = 0
+        message_retention_seconds  = 1209600
+      }
     }
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue_redrive_policy.this["clicks"].redrive_policy).maxReceiveCount == 5 && keys(aws_sqs_queue_redrive_policy.this) == ["clicks"]
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.this["clicks"].redrive_policy).maxReceiveCount == 5 && keys(aws_sqs_queue_redrive_policy.this) == ["clicks", "purges"]
     error_message = "What nobody can handle goes to the dead-letter queue."
   }
 
   assert {
-    condition     = keys(aws_sqs_queue_redrive_allow_policy.this) == ["clicks-dead"] && jsondecode(aws_sqs_queue_redrive_allow_policy.this["clicks-dead"].redrive_allow_policy).redrivePermission == "byQueue"
+    condition     = keys(aws_sqs_queue_redrive_allow_policy.this) == ["clicks-dead", "purges-dead"] && join(" ", output.dead) == "clicks-dead purges-dead" && jsondecode(aws_sqs_queue_redrive_allow_policy.this["clicks-dead"].redrive_allow_policy).redrivePermission == "byQueue"
     error_message = "Only its own queue fills a dead-letter queue."
   }
 
   assert {
-    condition     = alltrue([for queue in aws_sqs_queue.this : queue.sqs_managed_sse_enabled]) && length(aws_sqs_queue_policy.this) == 2
+    condition     = alltrue([for queue in aws_sqs_queue.this : queue.sqs_managed_sse_enabled]) && length(aws_sqs_queue_policy.this) == 4
     error_message = "Messages are encrypted where they lie and on their way."
   }
 }
@@ -236,15 +351,31 @@ run "observability" {
     access_log      = "/aws/apigateway/signpost"
     api_id          = "abcde12345"
     redirect_routes = ["GET /", "GET /{slug}"]
-    queues          = { clicks = "signpost-clicks", dead = "signpost-clicks-dead" }
-    tables          = ["signpost-links"]
-    functions       = { redirect = "signpost-redirect" }
-    emails          = ["oncall@example.com"]
+    queues = {
+      clicks = "signpost-clicks"
+      dead   = { clicks-dead = "signpost-clicks-dead", purges-dead = "signpost-purges-dead" }
+    }
+    tables    = ["signpost-links"]
+    functions = { redirect = "signpost-redirect" }
+    emails    = ["oncall@example.com"]
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])]) && aws_cloudwatch_metric_alarm.limits.alarm_actions == toset([aws_sns_topic.alarms.arn])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])]) && aws_cloudwatch_metric_alarm.limits.alarm_actions == toset([aws_sns_topic.alarms.arn]) && aws_cloudwatch_metric_alarm.dead.alarm_actions == toset([aws_sns_topic.alarms.arn])
     error_message = "Every alarm tells somebody."
+  }
+
+  assert {
+    condition = toset([for query in aws_cloudwatch_metric_alarm.dead.metric_query : query.metric[0].dimensions["QueueName"] if length(query.metric) > 0]) == toset([
+      "signpost-clicks-dead", "signpost-purges-dead",
+    ])
+    error_message = "One alarm looks at the dead of every queue."
+  }
+
+  # Ten metrics of alarms are free. The tenth alarm asks another way, and is paid for when it is needed.
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) + length([for query in aws_cloudwatch_metric_alarm.dead.metric_query : query if length(query.metric) > 0]) <= 10
+    error_message = "The alarms cost nothing when nobody comes."
   }
 
   assert {

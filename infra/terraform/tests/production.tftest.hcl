@@ -68,6 +68,27 @@ run "production" {
   }
 
   assert {
+    condition = alltrue(flatten([for function in module.function :
+      [for statement in jsondecode(function.policy).Statement :
+        statement.Condition == { StringLikeIfExists = { "s3:prefix" = ["raw/*", "clicks/*"] } }
+        if contains(statement.Action, "s3:ListBucket")
+      ]
+    ]))
+    error_message = "Who lists the bucket lists clicks, and not what somebody asked Athena."
+  }
+
+  assert {
+    condition     = output.analytics == { database = "signpost", table = "clicks", workgroup = "signpost" }
+    error_message = "Athena knows the clicks."
+  }
+
+  # As the functions' code says it: a table for which none is given a name is a table for nothing.
+  assert {
+    condition     = keys(output.tables) == ["accounts", "clicks", "links", "salts"] && keys(output.queues) == keys(yamldecode(file("../../workers.yaml")).queues)
+    error_message = "There are the tables, and the queues of workers.yaml."
+  }
+
+  assert {
     condition = alltrue([for name, function in module.function :
       length(setsubtract(yamldecode(file("../../functions/${name}/function.yaml")).environment.required, function.settings)) == 0
       && length(setsubtract(function.settings, concat(
@@ -185,7 +206,7 @@ run "local" {
   state_key = "local"
 
   assert {
-    condition     = length(module.edge) == 0 && length(module.deployments) == 0 && length(aws_budgets_budget.this) == 0 && length(terraform_data.origin_secret) == 0
+    condition     = length(module.edge) == 0 && length(module.deployments) == 0 && length(module.analytics) == 0 && length(aws_budgets_budget.this) == 0 && length(terraform_data.origin_secret) == 0
     error_message = "There is no CloudFront, DNS, firewall, CodeDeploy and budget in an emulator."
   }
 

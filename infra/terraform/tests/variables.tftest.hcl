@@ -223,13 +223,13 @@ run "half_a_day" {
   }
 
   variables {
-    raw_retention_days = 0.5
+    lake_retention_days = 100.5
   }
 
-  expect_failures = [var.raw_retention_days]
+  expect_failures = [var.lake_retention_days]
 }
 
-run "no_day_of_raw_clicks" {
+run "a_lake_that_forgets_before_the_rows" {
   command = plan
 
   module {
@@ -237,10 +237,52 @@ run "no_day_of_raw_clicks" {
   }
 
   variables {
-    raw_retention_days = 0
+    lake_retention_days = 89
   }
 
-  expect_failures = [var.raw_retention_days]
+  expect_failures = [var.lake_retention_days]
+}
+
+run "more_recovery_than_there_is" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    recovery_days = 36
+  }
+
+  expect_failures = [var.recovery_days]
+}
+
+run "no_recovery" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    recovery_days = 0
+  }
+
+  expect_failures = [var.recovery_days]
+}
+
+run "questions_that_read_nothing" {
+  command = plan
+
+  module {
+    source = "./tests/variables"
+  }
+
+  variables {
+    query_limit_gb = 0
+  }
+
+  expect_failures = [var.query_limit_gb]
 }
 
 run "an_alarm_to_nobody" {
@@ -723,6 +765,6 @@ run "what_may_be_left_out" {
     budget_usd               = null
     canary                   = null
     oidc                     = null
-    raw_retention_days       = null
+    lake_retention_days      = null
   }
 }

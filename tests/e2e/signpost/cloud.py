@@ -18,6 +18,7 @@ class Cloud:
         self.name = context["name"]
         self.endpoint = context["endpoint"]
         self.region = context["region"]
+        self.bucket = context["raw_bucket"]
         # A refusal is looked at and not tried again.
         config = Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=90)
         session = boto3.Session(

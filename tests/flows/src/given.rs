@@ -48,20 +48,30 @@ pub(crate) enum Resource {
     LinksIndex,
     ClicksTable,
     AccountsTable,
+    SaltsTable,
     ClicksQueue,
+    PurgesQueue,
     /// What is below `raw/` in the bucket.
     RawObjects,
+    /// What is below `clicks/` in it.
+    LakeObjects,
+    /// The names of both.
+    LakeBucket,
     TokenKeys,
 }
 
 impl Resource {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::LinksTable,
         Self::LinksIndex,
         Self::ClicksTable,
         Self::AccountsTable,
+        Self::SaltsTable,
         Self::ClicksQueue,
+        Self::PurgesQueue,
         Self::RawObjects,
+        Self::LakeObjects,
+        Self::LakeBucket,
         Self::TokenKeys,
     ];
 
@@ -72,8 +82,12 @@ impl Resource {
             Self::LinksIndex => "links-index",
             Self::ClicksTable => "clicks-table",
             Self::AccountsTable => "accounts-table",
+            Self::SaltsTable => "salts-table",
             Self::ClicksQueue => "clicks-queue",
+            Self::PurgesQueue => "purges-queue",
             Self::RawObjects => "raw-objects",
+            Self::LakeObjects => "lake-objects",
+            Self::LakeBucket => "lake-bucket",
             Self::TokenKeys => "token-keys",
         }
     }
@@ -81,11 +95,13 @@ impl Resource {
     /// What its actions begin with.
     pub(crate) fn service(self) -> &'static str {
         match self {
-            Self::LinksTable | Self::LinksIndex | Self::ClicksTable | Self::AccountsTable => {
-                "dynamodb:"
-            }
-            Self::ClicksQueue => "sqs:",
-            Self::RawObjects => "s3:",
+            Self::LinksTable
+            | Self::LinksIndex
+            | Self::ClicksTable
+            | Self::AccountsTable
+            | Self::SaltsTable => "dynamodb:",
+            Self::ClicksQueue | Self::PurgesQueue => "sqs:",
+            Self::RawObjects | Self::LakeObjects | Self::LakeBucket => "s3:",
             Self::TokenKeys => "kms:",
         }
     }
@@ -96,8 +112,10 @@ impl Resource {
             Self::LinksTable | Self::LinksIndex => "LINKS_TABLE",
             Self::ClicksTable => "CLICKS_TABLE",
             Self::AccountsTable => "ACCOUNTS_TABLE",
+            Self::SaltsTable => "SALTS_TABLE",
             Self::ClicksQueue => "CLICKS_QUEUE_URL",
-            Self::RawObjects => "RAW_BUCKET",
+            Self::PurgesQueue => "PURGES_QUEUE_URL",
+            Self::RawObjects | Self::LakeObjects | Self::LakeBucket => "RAW_BUCKET",
             Self::TokenKeys => "TOKEN_KEYS",
         }
     }

@@ -119,24 +119,55 @@ fn actions(request: &HttpRequest) -> Vec<Action> {
     match target(request) {
         ("AmazonSQS", operation) => {
             let body = body(request);
-            assert!(
-                text(&body["QueueUrl"]).ends_with("/clicks"),
-                "no queue has permissions: {body}"
-            );
-            vec![(Resource::ClicksQueue, format!("sqs:{operation}"))]
+            let resource = match text(&body["QueueUrl"]).rsplit('/').next() {
+                Some("clicks") => Resource::ClicksQueue,
+                Some("purges") => Resource::PurgesQueue,
+                _ => panic!("no permissions for this queue: {body}"),
+            };
+            vec![(resource, format!("sqs:{operation}"))]
         }
         ("TrentService", operation) => vec![(Resource::TokenKeys, format!("kms:{operation}"))],
-        ("", method) => {
-            let action = match method {
-                "PUT" => "s3:PutObject",
-                "GET" | "HEAD" => "s3:GetObject",
-                "DELETE" => "s3:DeleteObject",
-                method => panic!("which permission is needed for {method} of S3?"),
-            };
-            assert!(request.uri().contains("/raw/"), "no permissions for {}", request.uri());
-            vec![(Resource::RawObjects, action.to_owned())]
-        }
+        ("", method) => s3(method, request),
         (_, operation) => dynamodb(operation, &body(request)),
+    }
+}
+
+fn s3(method: &str, request: &HttpRequest) -> Vec<Action> {
+    let (path, query) = request.uri().split_once('?').unwrap_or((request.uri(), ""));
+    let parameter = |name: &str| {
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(own, _)| *own == name).map(|(_, value)| value)
+    };
+    let action = match method {
+        // Of the bucket, as far as what is listed may be: the condition of the role.
+        "GET" if parameter("list-type").is_some() => {
+            let prefix = parameter("prefix").unwrap_or_default();
+            let may = ["raw%2F", "raw/", "clicks%2F", "clicks/"];
+            let is_allowed = may.iter().any(|begin| prefix.starts_with(begin));
+            assert!(is_allowed, "no permissions to list `{prefix}`: {}", request.uri());
+            return vec![(Resource::LakeBucket, "s3:ListBucket".to_owned())];
+        }
+        // Several at once: what is asked for is in the body.
+        "POST" if parameter("delete").is_some() => {
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
+            let keys = body.split("<Key>").skip(1);
+            return keys.map(|key| (of_object(key), "s3:DeleteObject".to_owned())).collect();
+        }
+        "PUT" => "s3:PutObject",
+        "GET" | "HEAD" => "s3:GetObject",
+        "DELETE" => "s3:DeleteObject",
+        method => panic!("which permission is needed for {method} of {}?", request.uri()),
+    };
+    let key = ["/raw/", "/clicks/"].iter().find_map(|begin| path.split_once(begin).map(|_| begin));
+    let key = key.unwrap_or_else(|| panic!("no permissions for {}", request.uri()));
+    vec![(of_object(&key[1..]), action.to_owned())]
+}
+
+fn of_object(key: &str) -> Resource {
+    match key.split('/').next() {
+        Some("raw") => Resource::RawObjects,
+        Some("clicks") => Resource::LakeObjects,
+        _ => panic!("no permissions for an object `{key}`"),
     }
 }
 
@@ -174,6 +205,7 @@ fn of_table(name: &str) -> Resource {
         "links" => Resource::LinksTable,
         "clicks" => Resource::ClicksTable,
         "accounts" => Resource::AccountsTable,
+        "salts" => Resource::SaltsTable,
         name => panic!("no permissions for a table `{name}`"),
     }
 }

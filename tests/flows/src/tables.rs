@@ -11,10 +11,17 @@ pub(crate) struct Table {
     /// The attributes in keys, with their types.
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) hash_key: String,
-    pub(crate) range_key: String,
+    pub(crate) range_key: Option<String>,
     pub(crate) indexes: Vec<Index>,
     /// The attribute that says when a row may go.
     pub(crate) expires: String,
+}
+
+impl Table {
+    /// Whether what was deleted can be had back. A salt that is gone must be gone.
+    pub(crate) fn can_be_restored(&self) -> bool {
+        self.name != "salts"
+    }
 }
 
 /// An index of a table.
@@ -52,22 +59,22 @@ async fn describe(client: &Client, name: &str) -> Table {
         let projection = index.projection.as_ref().expect(ANSWERS);
         Index {
             name: index.index_name.clone().expect(ANSWERS),
-            hash_key: key(index.key_schema(), &KeyType::Hash),
-            range_key: key(index.key_schema(), &KeyType::Range),
+            hash_key: key(index.key_schema(), &KeyType::Hash).expect(ANSWERS),
+            range_key: key(index.key_schema(), &KeyType::Range).expect(ANSWERS),
             included: projection.non_key_attributes().to_vec(),
         }
     });
     Table {
         name: name.to_owned(),
         attributes: attributes.collect(),
-        hash_key: key(table.key_schema(), &KeyType::Hash),
+        hash_key: key(table.key_schema(), &KeyType::Hash).expect(ANSWERS),
         range_key: key(table.key_schema(), &KeyType::Range),
         indexes: indexes.collect(),
         expires: expires.expect("every table has rows that go"),
     }
 }
 
-fn key(schema: &[KeySchemaElement], kind: &KeyType) -> String {
+fn key(schema: &[KeySchemaElement], kind: &KeyType) -> Option<String> {
     let part = schema.iter().find(|part| part.key_type == *kind);
-    part.map(|part| part.attribute_name.clone()).expect("a key has two parts")
+    part.map(|part| part.attribute_name.clone())
 }

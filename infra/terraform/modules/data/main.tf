@@ -1,4 +1,4 @@
-# What is kept: three tables, and the bucket of raw clicks.
+# What is kept: three tables, that of the salts beside them, and the bucket of clicks.
 
 variable "name" {
   description = "What names begin with."
@@ -6,12 +6,17 @@ variable "name" {
 }
 
 variable "bucket" {
-  description = "Name of the bucket of raw clicks."
+  description = "Name of the bucket of clicks: raw, compacted, and what Athena answers."
   type        = string
 }
 
-variable "raw_retention_days" {
-  description = "How long raw clicks are kept; null: for ever."
+variable "lake_retention_days" {
+  description = "How long an hour's compacted clicks are kept after they were written last; null: for ever."
+  type        = number
+}
+
+variable "recovery_days" {
+  description = "How long rows and objects can be had back that were deleted or overwritten."
   type        = number
 }
 
@@ -86,14 +91,44 @@ resource "aws_dynamodb_table" "this" {
 
   # Encrypted with DynamoDB's own key, as every table is that does not ask for another one.
 
-  # 35 days back, to the second. The clicks too: a count that cannot be recounted is only a claim.
+  # To the second. The clicks too: a count that cannot be recounted is only a claim.
   point_in_time_recovery {
-    enabled = true
+    enabled                 = true
+    recovery_period_in_days = var.recovery_days
+  }
+}
+
+# A day's salt, by which visitors are told from each other. Apart from the other tables, because what
+# is deleted here must be gone: with the salt of an old day, whoever knows an address and a user agent
+# could find their clicks.
+resource "aws_dynamodb_table" "salts" {
+  #checkov:skip=CKV_AWS_28:a copy of a salt would be what its deletion is to prevent
+  #checkov:skip=CKV_AWS_119:DynamoDB encrypts with its own key; one of ours is paid for by the month and by each call
+  #checkov:skip=CKV2_AWS_16:on demand there is no capacity to scale
+  name                        = "${var.name}-salts"
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = var.deletion_protection
+
+  hash_key = "pk"
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  # `rotate-salts` deletes them; this is for the day on which it does not run.
+  ttl {
+    enabled        = true
+    attribute_name = "expires"
+  }
+
+  point_in_time_recovery {
+    enabled = false
   }
 }
 
 resource "aws_s3_bucket" "raw" {
-  #checkov:skip=CKV_AWS_18:only record-clicks may write, and nobody here reads; an access log would keep network addresses of people
+  #checkov:skip=CKV_AWS_18:only three functions may read and write; an access log would keep network addresses of people
   #checkov:skip=CKV_AWS_144:a copy in another region is the operator's to decide; the counts are in DynamoDB
   #checkov:skip=CKV_AWS_145:S3 encrypts with its own key; one of ours is paid for by the month and by each object
   #checkov:skip=CKV2_AWS_62:nothing waits for an object
@@ -128,8 +163,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "raw" {
   }
 }
 
-# An object is written once and never again, so older versions cost nothing. They are for the day on
-# which somebody deletes the wrong folder: it can be had back for 30 days.
+# For the day on which somebody deletes the wrong folder, or a new version of the compaction writes
+# nonsense. Functions may not read versions, and what was purged is in them for `recovery_days` at most,
+# as it is in the tables' backup.
 resource "aws_s3_bucket_versioning" "raw" {
   bucket = aws_s3_bucket.raw.id
 
@@ -151,20 +187,59 @@ resource "aws_s3_bucket_lifecycle_configuration" "raw" {
       days_after_initiation = 1
     }
 
+    # A mark of something deleted, of which no version is left any more.
+    expiration {
+      expired_object_delete_marker = true
+    }
+
     noncurrent_version_expiration {
-      noncurrent_days = 30
+      noncurrent_days = var.recovery_days
+    }
+  }
+
+  # Nothing here lets a raw click expire: what is not compacted yet is nowhere else in the lake, and
+  # compaction deletes what it has written elsewhere. These are the many small objects that it deleted;
+  # what was in them is in an hour's object, whose versions are kept for longer.
+  rule {
+    id     = "compacted"
+    status = "Enabled"
+
+    filter {
+      prefix = "raw/"
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = min(7, var.recovery_days)
+    }
+  }
+
+  # What Athena answered. A purge does not look for clicks here, so they must not stay.
+  rule {
+    id     = "answers"
+    status = "Enabled"
+
+    filter {
+      prefix = "athena/"
+    }
+
+    expiration {
+      days = min(7, var.recovery_days)
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
     }
   }
 
   dynamic "rule" {
-    for_each = var.raw_retention_days == null ? [] : [var.raw_retention_days]
+    for_each = var.lake_retention_days == null ? [] : [var.lake_retention_days]
 
     content {
       id     = "retention"
       status = "Enabled"
 
       filter {
-        prefix = "raw/"
+        prefix = "clicks/"
       }
 
       expiration {
@@ -199,7 +274,7 @@ resource "aws_s3_bucket_policy" "raw" {
 
 output "tables" {
   description = "Name and ARN of each table."
-  value = { for key, table in aws_dynamodb_table.this : key => {
+  value = { for key, table in merge(aws_dynamodb_table.this, { salts = aws_dynamodb_table.salts }) : key => {
     name = table.name
     arn  = table.arn
   } }
@@ -211,7 +286,7 @@ output "index_arn" {
 }
 
 output "bucket" {
-  description = "Name and ARN of the bucket of raw clicks."
+  description = "Name and ARN of the bucket of clicks."
   value = {
     name = aws_s3_bucket.raw.bucket
     arn  = aws_s3_bucket.raw.arn

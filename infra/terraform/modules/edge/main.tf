@@ -28,7 +28,7 @@ data "aws_cloudfront_cache_policy" "disabled" {
 }
 
 # All that the viewer sent, `Host` and `Authorization` with it, and what CloudFront knows of where
-# they are. What a viewer sends under one of these four names is replaced by CloudFront's own.
+# they are. What a viewer sends under one of these five names is replaced by CloudFront's own.
 resource "aws_cloudfront_origin_request_policy" "this" {
   name    = var.name
   comment = "Everything of the viewer's, and where CloudFront saw them"
@@ -38,6 +38,7 @@ resource "aws_cloudfront_origin_request_policy" "this" {
 
     headers {
       items = [
+        "CloudFront-Viewer-ASN",
         "CloudFront-Viewer-Address",
         "CloudFront-Viewer-City",
         "CloudFront-Viewer-Country",

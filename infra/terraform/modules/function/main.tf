@@ -15,11 +15,16 @@ locals {
       Resource = ["*"]
     }] : [],
   )
-  granted = [for one in var.permissions : {
-    Effect   = "Allow"
-    Action   = one.actions
-    Resource = one.resources
-  }]
+  granted = [for one in var.permissions : merge(
+    {
+      Effect   = "Allow"
+      Action   = one.actions
+      Resource = one.resources
+    },
+    # Where there is a prefix at all: whether an object that is asked for is missing or forbidden AWS
+    # says only to those who may list, and that question has no prefix.
+    length(one.prefixes) == 0 ? {} : { Condition = { StringLikeIfExists = { "s3:prefix" = one.prefixes } } },
+  )]
 }
 
 # Made here and not by Lambda at the first call: that one would be kept for ever.

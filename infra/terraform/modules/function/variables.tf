@@ -33,10 +33,11 @@ variable "environment" {
 }
 
 variable "permissions" {
-  description = "What it may do: statements of actions on resources."
+  description = "What it may do: statements of actions on resources; of a bucket's list only what begins with one of `prefixes`."
   type = list(object({
     actions   = list(string)
     resources = list(string)
+    prefixes  = optional(list(string), [])
   }))
 }
 

@@ -18,12 +18,16 @@ locals {
     { title = "Clicks: age of the oldest that waits, in s", width = 8, view = "timeSeries", period = 60, metrics = [
       ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.queues.clicks, { stat = "Maximum" }],
     ] },
-    { title = "Clicks: sent, counted, waiting, dead", width = 8, view = "timeSeries", period = 60, metrics = [
-      ["AWS/SQS", "NumberOfMessagesSent", "QueueName", var.queues.clicks, { stat = "Sum", label = "sent" }],
-      ["AWS/SQS", "NumberOfMessagesDeleted", "QueueName", var.queues.clicks, { stat = "Sum", label = "counted" }],
-      ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queues.clicks, { stat = "Maximum", label = "waiting" }],
-      ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queues.dead, { stat = "Maximum", label = "dead" }],
-    ] },
+    { title = "Clicks: sent, counted, waiting, dead", width = 8, view = "timeSeries", period = 60, metrics = concat(
+      [
+        ["AWS/SQS", "NumberOfMessagesSent", "QueueName", var.queues.clicks, { stat = "Sum", label = "sent" }],
+        ["AWS/SQS", "NumberOfMessagesDeleted", "QueueName", var.queues.clicks, { stat = "Sum", label = "counted" }],
+        ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queues.clicks, { stat = "Maximum", label = "waiting" }],
+      ],
+      [for key, name in var.queues.dead :
+        ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name, { stat = "Maximum", label = key }]
+      ],
+    ) },
     { title = "Ledger", width = 8, view = "timeSeries", period = 3600, metrics = [
       [local.namespace, "LedgerVerified", "service", local.service, "function", "verify-ledger", { stat = "Sum", label = "looked at" }],
       [local.namespace, "LedgerDifference", "service", local.service, "function", "verify-ledger", { stat = "Sum", label = "differ" }],
@@ -55,8 +59,11 @@ resource "aws_cloudwatch_dashboard" "this" {
         width  = 24
         height = 3
         properties = {
-          title  = "Alarms"
-          alarms = concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn], [aws_cloudwatch_metric_alarm.limits.arn])
+          title = "Alarms"
+          alarms = concat(
+            [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn],
+            [aws_cloudwatch_metric_alarm.dead.arn, aws_cloudwatch_metric_alarm.limits.arn],
+          )
         }
       }],
       [for index, widget in local.widgets : {

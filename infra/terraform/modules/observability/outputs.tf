@@ -2,7 +2,10 @@ output "alarms" {
   description = "Name of each alarm in AWS, by its heading in docs/runbook.md."
   value = merge(
     { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.alarm_name },
-    { "limits-unavailable" = aws_cloudwatch_metric_alarm.limits.alarm_name },
+    {
+      "clicks-dead"        = aws_cloudwatch_metric_alarm.dead.alarm_name
+      "limits-unavailable" = aws_cloudwatch_metric_alarm.limits.alarm_name
+    },
   )
 }
 

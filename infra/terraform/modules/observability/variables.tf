@@ -29,10 +29,10 @@ variable "redirect_routes" {
 }
 
 variable "queues" {
-  description = "Names of the queue of clicks, and of that of the dead ones."
+  description = "Names of the queue of clicks; and of those of the dead, by their names in workers.yaml."
   type = object({
     clicks = string
-    dead   = string
+    dead   = map(string)
   })
 }
 

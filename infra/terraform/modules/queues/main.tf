@@ -77,6 +77,11 @@ resource "aws_sqs_queue_policy" "this" {
   })
 }
 
+output "dead" {
+  description = "The queues of those that nobody could handle, by their names in workers.yaml."
+  value       = sort(keys(local.sources))
+}
+
 output "queues" {
   description = "Name, URL and ARN of each queue, by its name in workers.yaml."
   value = { for name, queue in aws_sqs_queue.this : name => {

@@ -135,6 +135,21 @@ fn of_event_source(function: &str) -> BTreeSet<Action> {
     actions.into_iter().map(|action| (resource, action.to_owned())).collect()
 }
 
+#[test]
+fn who_asks_for_objects_may_list_them() {
+    // Else S3 answers 403 to who asks for what is not there, so that nobody learns what is.
+    let mut faults = Vec::new();
+    for function in functions::NAMES {
+        let given = Given::to(function);
+        let all: BTreeSet<_> = given.actions().map(|(_, action)| action.to_owned()).collect();
+        if all.contains("s3:GetObject") && !all.contains("s3:ListBucket") {
+            let place = Given::place(function);
+            faults.push(format!("{place}: it needs `s3:ListBucket` on `lake-bucket`"));
+        }
+    }
+    assert_none(&faults);
+}
+
 #[tokio::test]
 async fn a_function_does_all_that_it_may() {
     let mut used = Used::new();

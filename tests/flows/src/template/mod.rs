@@ -57,18 +57,19 @@ fn table(table: &Table) -> String {
     Properties:
       BillingMode: PAY_PER_REQUEST
       DeletionProtectionEnabled: !Ref DeletionProtection
-      PointInTimeRecoverySpecification: {{ PointInTimeRecoveryEnabled: true }}
+      PointInTimeRecoverySpecification: {{ PointInTimeRecoveryEnabled: {restored} }}
       TimeToLiveSpecification: {{ AttributeName: {expires}, Enabled: true }}
       AttributeDefinitions:
 ",
         name = pascal(&table.name),
+        restored = table.can_be_restored(),
         expires = table.expires,
     );
     for (name, kind) in &table.attributes {
         let _ = writeln!(page, "        - {{ AttributeName: {name}, AttributeType: {kind} }}");
     }
     let _ = writeln!(page, "      KeySchema:");
-    page.push_str(&key_schema(&table.hash_key, &table.range_key, 8));
+    page.push_str(&key_schema(&table.hash_key, table.range_key.as_deref(), 8));
     for index in &table.indexes {
         let _ = write!(
             page,
@@ -80,17 +81,17 @@ fn table(table: &Table) -> String {
             NonKeyAttributes: [{}]
 ",
             index.name,
-            key_schema(&index.hash_key, &index.range_key, 12),
+            key_schema(&index.hash_key, Some(&index.range_key), 12),
             index.included.join(", "),
         );
     }
     page + "\n"
 }
 
-fn key_schema(hash: &str, range: &str, indent: usize) -> String {
+fn key_schema(hash: &str, range: Option<&str>, indent: usize) -> String {
     let part =
         |name, kind| format!("{:indent$}- {{ AttributeName: {name}, KeyType: {kind} }}\n", "");
-    part(hash, "HASH") + &part(range, "RANGE")
+    part(hash, "HASH") + &range.map(|range| part(range, "RANGE")).unwrap_or_default()
 }
 
 fn queue((name, queue): (&String, &Queue)) -> String {
@@ -181,6 +182,10 @@ fn function(name: &str, workers: &Workers) -> String {
                 actions.join(", "),
                 arn(*resource),
             );
+            if *resource == Resource::LakeBucket {
+                // Where there is a prefix: in Terraform stands why.
+                page.push_str("              Condition: { StringLikeIfExists: { s3:prefix: [raw/*, clicks/*] } }\n");
+            }
         }
     }
     page.push_str(&events(name, worker));
@@ -198,8 +203,12 @@ fn arn(resource: Resource) -> &'static str {
         Resource::LinksIndex => "!Sub ${LinksTable.Arn}/index/by-slug",
         Resource::ClicksTable => "!GetAtt ClicksTable.Arn",
         Resource::AccountsTable => "!GetAtt AccountsTable.Arn",
+        Resource::SaltsTable => "!GetAtt SaltsTable.Arn",
         Resource::ClicksQueue => "!GetAtt ClicksQueue.Arn",
+        Resource::PurgesQueue => "!GetAtt PurgesQueue.Arn",
         Resource::RawObjects => "!Sub ${RawClicks.Arn}/raw/*",
+        Resource::LakeObjects => "!Sub ${RawClicks.Arn}/clicks/*",
+        Resource::LakeBucket => "!GetAtt RawClicks.Arn",
         Resource::TokenKeys => "!GetAtt TokenKey.Arn",
     }
 }

@@ -11,7 +11,9 @@ pub(crate) fn value(name: &str) -> Option<String> {
         "LINKS_TABLE" => "!Ref LinksTable".to_owned(),
         "CLICKS_TABLE" => "!Ref ClicksTable".to_owned(),
         "ACCOUNTS_TABLE" => "!Ref AccountsTable".to_owned(),
+        "SALTS_TABLE" => "!Ref SaltsTable".to_owned(),
         "CLICKS_QUEUE_URL" => "!Ref ClicksQueue".to_owned(),
+        "PURGES_QUEUE_URL" => "!Ref PurgesQueue".to_owned(),
         "RAW_BUCKET" => "!Ref RawClicks".to_owned(),
         "TOKEN_KEYS" => "!Sub kms:${TokenKey}".to_owned(),
         // There is no CloudFront here that could add it.
