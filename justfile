@@ -26,6 +26,10 @@ check:
 test *filter:
     cargo test --workspace --locked {{ filter }}
 
+# Torture 200,000 clicks; TORTURE_SEED and TORTURE_CLICKS say which and how many
+torture:
+    cargo run -p torture --release --locked
+
 # Look for lints
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
