@@ -1,9 +1,20 @@
 //! A click: one answered redirect.
 
+use url::Url;
+
 use crate::{Agent, ClickId, LinkId, Place, Purpose, Utm, Visitor, WorkspaceId};
 
 /// The longest user agent that is kept, in bytes.
 const MAX_USER_AGENT_BYTES: usize = 512;
+
+/// The longest address that is kept, in bytes.
+const MAX_ADDRESS_BYTES: usize = 200;
+
+/// The longest name that DNS knows.
+const MAX_HOST_BYTES: usize = 253;
+
+/// The longest language tag that is kept, in bytes: what BCP 47 asks to have room for.
+const MAX_LANGUAGE_BYTES: usize = 35;
 
 /// One answered redirect to a link's destination: what the redirect knows of it.
 ///
@@ -126,13 +137,79 @@ impl Click {
 
     /// A user agent, cut to what is kept, without control characters.
     pub fn trim_user_agent(text: &str) -> String {
-        let plain: String = text.chars().filter(|c| !c.is_control()).collect();
-        let mut end = plain.len().min(MAX_USER_AGENT_BYTES);
-        while !plain.is_char_boundary(end) {
-            end -= 1;
-        }
-        plain[..end].to_owned()
+        clean(text, MAX_USER_AGENT_BYTES).unwrap_or_default()
     }
+
+    /// A destination, as it is kept: without query and fragment, which may hold what is nobody's
+    /// business, and cut.
+    pub fn trim_destination(address: &str) -> String {
+        let end = address.find(['?', '#']).unwrap_or(address.len());
+        cut(&address[..end], MAX_ADDRESS_BYTES).to_owned()
+    }
+
+    /// The host of a referrer, and its address without path: both hold nothing that is between two
+    /// people. No address where it would be too long, and neither where there is no host.
+    pub fn trim_referrer(referrer: &str) -> (Option<String>, Option<String>) {
+        let Ok(url) = Url::parse(referrer) else { return (None, None) };
+        let named = |host: &&str| !host.is_empty() && host.len() <= MAX_HOST_BYTES;
+        let Some(host) = url.host_str().filter(named) else { return (None, None) };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let address = format!("{}://{host}{port}/", url.scheme());
+        (Some(host.to_owned()), Some(address).filter(|it| it.len() <= MAX_ADDRESS_BYTES))
+    }
+
+    /// The language that somebody likes best, by their `Accept-Language`.
+    ///
+    /// Browsers put it first. It is written as BCP 47 recommends, so that `de-at` and `de-AT` are
+    /// one.
+    pub fn first_language(accept: &str) -> Option<String> {
+        let end = accept.find([',', ';']).unwrap_or(accept.len());
+        let tag = accept[..end].trim();
+        let sound = (2..=MAX_LANGUAGE_BYTES).contains(&tag.len())
+            && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !sound {
+            return None;
+        }
+        let mut parts = tag.split('-');
+        let primary = parts.next().filter(|it| {
+            (2..=8).contains(&it.len()) && it.bytes().all(|byte| byte.is_ascii_alphabetic())
+        })?;
+        let mut language = primary.to_ascii_lowercase();
+        for part in parts {
+            language.push('-');
+            match part.len() {
+                2 => language.push_str(&part.to_ascii_uppercase()),
+                4 if part.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                    language.push_str(&part[..1].to_ascii_uppercase());
+                    language.push_str(&part[1..].to_ascii_lowercase());
+                }
+                _ => language.push_str(&part.to_ascii_lowercase()),
+            }
+        }
+        Some(language)
+    }
+}
+
+/// A text without control characters and without space around it, cut to so many bytes; none if
+/// nothing is left.
+pub(crate) fn clean(text: &str, most: usize) -> Option<String> {
+    let text = text.trim();
+    let plain = if text.contains(char::is_control) {
+        let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+        cut(plain.trim(), most).to_owned()
+    } else {
+        cut(text, most).to_owned()
+    };
+    (!plain.is_empty()).then_some(plain)
+}
+
+/// The beginning of a text, whole characters of at most so many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]
@@ -166,5 +243,82 @@ mod tests {
         let cut = Click::trim_user_agent(&"é".repeat(400));
         assert_eq!(cut.len(), 512);
         assert_eq!(Click::trim_user_agent("a\r\nb"), "ab");
+    }
+
+    #[test]
+    fn of_a_destination_neither_query_nor_fragment_is_kept() {
+        for (address, kept) in [
+            ("https://example.com/a?token=1#b", "https://example.com/a"),
+            ("https://example.com/#token?1", "https://example.com/"),
+            ("https://example.com/", "https://example.com/"),
+        ] {
+            assert_eq!(Click::trim_destination(address), kept);
+        }
+        let long = format!("https://example.com/{}", "a".repeat(300));
+        assert_eq!(Click::trim_destination(&long), long[..200]);
+    }
+
+    #[test]
+    fn a_referrer_is_its_host_and_its_address_without_path() {
+        let long = format!("https://{}example.org/", "a.".repeat(90));
+        let longer = format!("https://{}example.org/", "a.".repeat(130));
+        for (referrer, host, address) in [
+            (
+                "https://News.example.org:8443/story?id=7#top",
+                Some("news.example.org"),
+                Some("https://news.example.org:8443/"),
+            ),
+            ("https://u:secret@example.org/", Some("example.org"), Some("https://example.org/")),
+            (
+                "android-app://com.example.mail/",
+                Some("com.example.mail"),
+                Some("android-app://com.example.mail/"),
+            ),
+            (&long, Some(&long[8..199]), Some(long.as_str())),
+            (&longer, None, None),
+            ("mailto:somebody@example.org", None, None),
+            ("not an address", None, None),
+            ("", None, None),
+        ] {
+            let (found, url) = Click::trim_referrer(referrer);
+            assert_eq!((found.as_deref(), url.as_deref()), (host, address), "{referrer}");
+        }
+        let between = format!("https://{}example.org/", "a.".repeat(100));
+        assert_eq!(Click::trim_referrer(&between).1, None);
+        assert!(Click::trim_referrer(&between).0.is_some());
+    }
+
+    #[test]
+    fn the_first_language_counts_in_its_usual_spelling() {
+        for (accept, language) in [
+            ("de-AT,de;q=0.9,en;q=0.5", Some("de-AT")),
+            ("DE-at", Some("de-AT")),
+            ("zh-hant-tw;q=1", Some("zh-Hant-TW")),
+            (" en ", Some("en")),
+            ("es-419", Some("es-419")),
+            ("*", None),
+            ("", None),
+            ("e", None),
+            ("12-34", None),
+            ("de_AT", None),
+            ("dé", None),
+            ("abcdefghi", None),
+        ] {
+            assert_eq!(Click::first_language(accept).as_deref(), language, "{accept}");
+        }
+        assert_eq!(Click::first_language(&format!("de-{}", "a".repeat(40))), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_sent_is_cut_and_clean(text in "\\PC{0,300}|[\\x00-\\x7f]{0,60}") {
+            if let Some(clean) = clean(&text, 100) {
+                proptest::prop_assert!(!clean.is_empty() && clean.len() <= 100);
+                proptest::prop_assert!(!clean.contains(char::is_control));
+            }
+            let _ = (Click::first_language(&text), Click::trim_referrer(&text));
+            let _ = (Click::trim_destination(&text), Utm::of_address(&text));
+            let _ = Place::told(Some(&text), Some(&text), Some(&text));
+        }
     }
 }

@@ -6,8 +6,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_types::SdkConfig;
-use domain::{Click, ClickId, LinkId, Place, Purpose, Utm, Visitor, WorkspaceId};
+use domain::{Click, ClickId, LinkId, Orphan, Place, Purpose, Utm, Visitor, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The newest version of the message. Version 1 had none of the fields after `user_agent`.
 const VERSION: u8 = 2;
@@ -112,12 +113,113 @@ impl From<UtmMessage> for Utm {
     }
 }
 
+/// Requests for a slug that no link has, on their way to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanMessage {
+    /// The version of this format.
+    pub v: u8,
+    /// `orphan`.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// The domain that was asked.
+    pub domain: String,
+    /// The slug that was asked for.
+    pub slug: String,
+    /// How many requests it stands for.
+    pub count: u64,
+}
+
+/// What `kind` says of an orphan. A click has no `kind`.
+const ORPHAN: &str = "orphan";
+
+/// A message of the queue of clicks, whatever it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum LedgerMessage {
+    /// A click.
+    Click(Box<ClickMessage>),
+    /// Requests for what is not there.
+    Orphan(OrphanMessage),
+}
+
+impl TryFrom<Value> for LedgerMessage {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        // A kind that is not known here is a version that is not: it is parsed as an orphan, which
+        // says so.
+        match value.get("kind") {
+            None => serde_json::from_value(value).map(Box::new).map(Self::Click),
+            Some(_) => serde_json::from_value(value).map(Self::Orphan),
+        }
+    }
+}
+
+/// What a message stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// A click.
+    Click(Box<Click>),
+    /// Requests for what is not there.
+    Orphan(Orphan),
+}
+
+impl TryFrom<LedgerMessage> for Seen {
+    type Error = MessageError;
+
+    fn try_from(message: LedgerMessage) -> Result<Self, MessageError> {
+        match message {
+            LedgerMessage::Click(click) => {
+                Click::try_from(*click).map(|click| Self::Click(Box::new(click)))
+            }
+            LedgerMessage::Orphan(orphan) => Orphan::try_from(orphan).map(Self::Orphan),
+        }
+    }
+}
+
+impl From<&Orphan> for OrphanMessage {
+    fn from(orphan: &Orphan) -> Self {
+        Self {
+            v: VERSION,
+            kind: ORPHAN.to_owned(),
+            id: orphan.id.to_string(),
+            domain: orphan.domain.clone(),
+            slug: orphan.slug.clone(),
+            count: orphan.count,
+        }
+    }
+}
+
+impl TryFrom<OrphanMessage> for Orphan {
+    type Error = MessageError;
+
+    fn try_from(message: OrphanMessage) -> Result<Self, MessageError> {
+        if message.kind != ORPHAN {
+            return Err(MessageError::Kind(message.kind));
+        }
+        if !(2..=VERSION).contains(&message.v) {
+            return Err(MessageError::Version(message.v));
+        }
+        Ok(Self {
+            id: ClickId::parse(&message.id).map_err(|_| MessageError::Id("id"))?,
+            domain: message.domain,
+            slug: message.slug,
+            // It stands for itself at least.
+            count: message.count.max(1),
+        })
+    }
+}
+
 /// A message that is no click.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
     /// It is of a version that this program does not know.
     #[error("a click of version {0} is unknown here")]
     Version(u8),
+    /// It is about something that this program does not know.
+    #[error("a message of the kind `{0}` is unknown here")]
+    Kind(String),
     /// One of its ids is none.
     #[error("the field `{0}` is no id")]
     Id(&'static str),
@@ -227,13 +329,22 @@ impl ClickQueue {
 
     /// Sends one click. A click that is sent twice is counted once.
     pub async fn send(&self, click: &Click) -> Result<(), SendError> {
-        let body = serde_json::to_string(&ClickMessage::from(click))
-            .map_err(|source| SendError::Json { id: click.id, source })?;
+        self.send_json(click.id, &ClickMessage::from(click)).await
+    }
+
+    /// Tells of requests for what is not there. What is sent twice is counted once.
+    pub async fn send_orphan(&self, orphan: &Orphan) -> Result<(), SendError> {
+        self.send_json(orphan.id, &OrphanMessage::from(orphan)).await
+    }
+
+    async fn send_json(&self, id: ClickId, message: &impl Serialize) -> Result<(), SendError> {
+        let body =
+            serde_json::to_string(message).map_err(|source| SendError::Json { id, source })?;
         let call = self.client.send_message().queue_url(&self.url).message_body(body);
         call.send()
             .await
             .map(drop)
-            .map_err(|source| SendError::Unavailable { id: click.id, source: Box::new(source) })
+            .map_err(|source| SendError::Unavailable { id, source: Box::new(source) })
     }
 }
 
@@ -293,6 +404,31 @@ mod tests {
         assert_eq!(ClickMessage::from(&click), ClickMessage { v: 2, ..message() });
         let text = serde_json::to_string(&ClickMessage::from(&click)).unwrap();
         assert!(!text.contains("null") && !text.contains("utm"), "{text}");
+    }
+
+    #[test]
+    fn an_orphan_is_told_from_a_click_by_its_kind() {
+        let orphan = Orphan {
+            id: ClickId::parse("clk_01KAHXZ1MM0000000000000000").unwrap(),
+            domain: "go.example.com".to_owned(),
+            slug: "sprong".to_owned(),
+            count: 3,
+        };
+        let text = serde_json::to_string(&OrphanMessage::from(&orphan)).unwrap();
+        let parse = |text: &str| serde_json::from_str::<LedgerMessage>(text).unwrap();
+        assert_eq!(Seen::try_from(parse(&text)), Ok(Seen::Orphan(orphan)));
+        let click = serde_json::to_string(&full()).unwrap();
+        let expected = Click::try_from(full()).unwrap();
+        assert_eq!(Seen::try_from(parse(&click)), Ok(Seen::Click(Box::new(expected))));
+
+        let other = text.replace("orphan", "other");
+        let error = Seen::try_from(parse(&other)).unwrap_err();
+        assert_eq!(error, MessageError::Kind("other".to_owned()));
+        for newer in [text.replace("\"v\":2", "\"v\":3"), text.replace("\"v\":2", "\"v\":1")] {
+            assert!(matches!(Seen::try_from(parse(&newer)), Err(MessageError::Version(_))));
+        }
+        assert!(serde_json::from_str::<LedgerMessage>(r#"{"kind":"orphan"}"#).is_err());
+        assert!(serde_json::from_str::<LedgerMessage>("[]").is_err());
     }
 
     #[test]
