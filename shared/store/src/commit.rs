@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 use crate::dice::Dice;
 use crate::journal::Journal;
 use crate::keys::Key;
+use crate::pause::pause;
 use crate::row::Item;
 use crate::unavailable::Cause;
 
@@ -133,7 +134,7 @@ async fn transact(
                 false => CommitError::Conditions(failed),
             });
         }
-        tokio::time::sleep(dice.pause(attempt)).await;
+        pause(client, dice.pause(attempt)).await;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod journal;
 mod keys;
 pub mod ledger;
 mod links;
+mod pause;
 mod row;
 mod schema;
 mod unavailable;

@@ -29,6 +29,7 @@ use super::subject::Subject;
 use super::transact::{Answer, Verdict};
 use super::{LedgerStore, shards};
 use crate::dice::Dice;
+use crate::pause::pause;
 use crate::row::Item;
 use crate::unavailable::Cause;
 
@@ -311,7 +312,7 @@ impl<'a> Batch<'a> {
     }
 
     async fn pause(&mut self, tries: u32) {
-        tokio::time::sleep(self.dice.pause(tries)).await;
+        pause(&self.store.client, self.dice.pause(tries)).await;
     }
 
     fn settle(&mut self, places: &[usize], outcome: &Outcome) {

@@ -19,6 +19,7 @@ use super::{LedgerStore, is_refusal};
 use crate::dice::Dice;
 use crate::keys::{self, RollupKey};
 use crate::links::CursorError;
+use crate::pause::pause;
 use crate::row::{BadRow, Item, Read};
 use crate::unavailable::Cause;
 
@@ -357,7 +358,7 @@ impl LedgerStore {
             if left.is_empty() {
                 return Ok(items);
             }
-            tokio::time::sleep(dice.pause(tries)).await;
+            pause(&self.client, dice.pause(tries)).await;
         }
         Err(ReadError::LeftOver { what: what(), left: left.len() })
     }

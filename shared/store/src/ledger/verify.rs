@@ -27,6 +27,7 @@ use super::read::{Range, ReadError};
 use super::rows::{Period, RollupRow};
 use super::subject::Subject;
 use crate::keys::RollupKey;
+use crate::pause::pause;
 
 /// So often is a subject looked at until it has come to rest.
 const TRIES: u32 = 5;
@@ -162,7 +163,7 @@ impl LedgerStore {
             if check.look(&before, &Recount::new(), &after) || tries == TRIES {
                 break;
             }
-            tokio::time::sleep(PAUSE * tries).await;
+            pause(&self.client, PAUSE * tries).await;
         }
         Ok(Verification { rows, ..check.end() })
     }
@@ -214,7 +215,7 @@ impl LedgerStore {
             if check.look(&before, &recount, &after) || tries == TRIES {
                 break;
             }
-            tokio::time::sleep(PAUSE * tries).await;
+            pause(&self.client, PAUSE * tries).await;
         }
         found.add(check.end());
         Ok(found)
@@ -237,7 +238,7 @@ impl LedgerStore {
             if check.look(&before, &recount, &after) || tries == TRIES {
                 break;
             }
-            tokio::time::sleep(PAUSE * tries).await;
+            pause(&self.client, PAUSE * tries).await;
         }
         let clicks = clicks_of(&counted);
         Ok((Verification { clicks, rows, ..check.end() }, counted))
