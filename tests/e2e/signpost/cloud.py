@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import contextmanager
 
 import boto3
 from botocore.config import Config
@@ -46,12 +47,25 @@ class Cloud:
         assert "FunctionError" not in answer, f"`{function}` failed: {payload}{self.last_lines(function)}"
         return payload
 
-    def renew(self, function):
-        """Has the function's calls answered by new processes: by a new version that differs in nothing."""
+    def renew(self, function, **changes):
+        """Has the function's calls answered by new processes: by a new version, which differs in `changes`."""
         name = f"{self.name}-{function}"
-        self.lambdas.update_function_configuration(FunctionName=name, Description=f"renewed at {time.time()}")
+        self.lambdas.update_function_configuration(
+            FunctionName=name, Description=f"renewed at {time.time()}", **changes
+        )
         version = self.lambdas.publish_version(FunctionName=name)["Version"]
         self.lambdas.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+
+    @contextmanager
+    def settings(self, function, **more):
+        """Gives a function settings that this deployment does not have, for a while."""
+        found = self.lambdas.get_function_configuration(FunctionName=f"{self.name}-{function}")
+        before = found["Environment"]["Variables"]
+        self.renew(function, Environment={"Variables": before | more})
+        try:
+            yield
+        finally:
+            self.renew(function, Environment={"Variables": before})
 
     # --- Logs -------------------------------------------------------------------------------
 
