@@ -54,7 +54,7 @@ fn window(request: &Request, now: Timestamp) -> Result<Window, Problem> {
     let interval = interval.unwrap_or(Interval::Day);
     let to = to.unwrap_or(now);
     let from = from.unwrap_or_else(|| to.checked_sub(default_length(interval)).unwrap_or(to));
-    Window::new(from, to, interval)
+    Window::new(from, to, interval, TimeZone::UTC)
         .map_err(|error| Problem::invalid(vec![Fault::parameter("from", error)]))
 }
 
@@ -63,6 +63,8 @@ fn default_length(interval: Interval) -> SignedDuration {
     match interval {
         Interval::Hour => SignedDuration::from_hours(7 * 24),
         Interval::Day => SignedDuration::from_hours(30 * 24),
+        Interval::Week => SignedDuration::from_hours(26 * 7 * 24),
+        Interval::Month => SignedDuration::from_hours(365 * 24),
     }
 }
 
