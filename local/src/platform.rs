@@ -135,7 +135,10 @@ impl Platform {
             None => token_keys.setting(options.clock.now())?,
         };
         let queue = queue_url(CLICKS_QUEUE)?;
-        let env = settings::of_functions(&options.env, &origins, queue, &keys);
+        // The gateway stands where CloudFront does in the cloud, and proves itself as that does.
+        let random_secret = || format!("{:032x}", options.random.u128());
+        let origin_secret = settings::origin_secret(&options.env).unwrap_or_else(random_secret);
+        let env = settings::of_functions(&options.env, &origins, queue, &keys, &origin_secret);
         let aws = match options.between {
             Some(between) => between(stores.sdk_config()),
             None => stores.sdk_config(),
@@ -175,7 +178,7 @@ impl Platform {
             &functions,
             options.clock,
             &options.random,
-            port,
+            (port, &origin_secret),
             Limits::default(),
         )?;
 

@@ -69,6 +69,9 @@ impl Registry {
             }),
             http!("register-user", register_user),
             http!("revoke-token", revoke_token),
+            named("rotate-salts", |name| {
+                Function::schedule(boot(name), rotate_salts::load, rotate_salts::handle).boxed()
+            }),
             http!("start-sign-in", start_sign_in),
             http!("update-link", update_link),
             http!("update-member", update_member),

@@ -8,7 +8,7 @@ use store::Tables;
 
 /// The tables.
 pub(crate) const TABLES: Tables<'static> =
-    Tables { links: "links", clicks: "clicks", accounts: "accounts" };
+    Tables { links: "links", clicks: "clicks", accounts: "accounts", salts: "salts" };
 
 /// The bucket of raw clicks.
 pub(crate) const RAW_BUCKET: &str = "raw-clicks";
@@ -17,7 +17,7 @@ pub(crate) const RAW_BUCKET: &str = "raw-clicks";
 pub(crate) const CLICKS_QUEUE: &str = "clicks";
 
 /// What the operator may set in the environment of this process, as in the cloud.
-const PASSED_THROUGH: [&str; 14] = [
+const PASSED_THROUGH: [&str; 13] = [
     "BLOCKED_HOSTS",
     "CACHE_TTL_SECONDS",
     "CLICK_RETENTION_DAYS",
@@ -26,7 +26,6 @@ const PASSED_THROUGH: [&str; 14] = [
     "OIDC_ISSUER",
     "OIDC_MEMBERS",
     "OIDC_TRUST_EMAIL",
-    "ORIGIN_SECRET",
     "SIGNUP",
     "SIGN_IN_PER_MINUTE",
     "SIGN_IN_REDIRECTS",
@@ -40,15 +39,18 @@ pub(crate) fn of_functions(
     origins: &str,
     clicks_queue_url: &str,
     token_keys: &str,
+    origin_secret: &str,
 ) -> Env {
     let fixed = [
         ("LINKS_TABLE", TABLES.links),
         ("CLICKS_TABLE", TABLES.clicks),
         ("ACCOUNTS_TABLE", TABLES.accounts),
+        ("SALTS_TABLE", TABLES.salts),
         ("CLICKS_QUEUE_URL", clicks_queue_url),
         ("RAW_BUCKET", RAW_BUCKET),
         ("ORIGINS", origins),
         ("TOKEN_KEYS", token_keys),
+        ("ORIGIN_SECRET", origin_secret),
         // There is nobody here who would keep the process awake after the answer.
         ("CLICK_SEND", "before"),
     ];
@@ -66,6 +68,11 @@ pub(crate) fn origins(process: &Env) -> Option<String> {
 /// The keys of access tokens that the operator has set; then none are made.
 pub(crate) fn token_keys(process: &Env) -> Option<String> {
     process.optional("TOKEN_KEYS")
+}
+
+/// The secrets of the front door that the operator has set; then none is made.
+pub(crate) fn origin_secret(process: &Env) -> Option<String> {
+    process.optional("ORIGIN_SECRET")
 }
 
 /// For how long clicks are kept.

@@ -1,22 +1,30 @@
 #![doc = include_str!("../README.md")]
 
+mod capture;
+mod orphans;
 mod pages;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod visitors;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use domain::{Click, ClickId, Decision, Domain, Origins, Place, Route, Slug, Utm, bot};
+use domain::{ClickId, Decision, Domain, Origins, Orphan, Route, Slug, bot};
+use jiff::Timestamp;
+use lambda::viewer::Viewers;
 use lambda::{
     After, Body, Boot, Chain, Clock, EnvError, HeaderValue, Kind, Method, Metrics, Problem, Random,
     Request, Response, StatusCode, header, input,
 };
 use queue::{ClickMessage, ClickQueue};
-use store::{Found, LinkStore, Spent};
-use url::Url;
+use store::{Found, LinkStore, SaltStore, Spent};
 
+pub use crate::capture::Captured;
+use crate::capture::{Redirected, capture, text};
+use crate::orphans::Orphans;
 use crate::routes::Routes;
+use crate::visitors::Visitors;
 
 /// The slug's row says that there is a limit, again and again, and there is none.
 #[derive(Debug, thiserror::Error)]
@@ -28,20 +36,36 @@ struct Unsettled(Slug);
 pub struct App {
     routes: Routes,
     clicks: ClickQueue,
+    visitors: Visitors,
+    orphans: Orphans,
+    viewers: Viewers,
     origins: Origins,
     clock: Clock,
     random: Random,
     metrics: Metrics,
 }
 
+/// What is left to do when a request has been answered.
+#[derive(Debug)]
+pub enum Left {
+    /// To find out whose click it was, and to send it.
+    Click(Box<Captured>),
+    /// To tell that somebody asked for what is not there.
+    Orphan(Domain, Slug, Timestamp),
+}
+
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let links = LinkStore::new(&boot.aws, boot.env.required("LINKS_TABLE")?);
+    let salts = SaltStore::new(&boot.aws, boot.env.required("SALTS_TABLE")?);
     let clicks = ClickQueue::new(&boot.aws, boot.env.required("CLICKS_QUEUE_URL")?);
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
     Ok(App {
         routes: Routes::new(links, &boot.env)?,
         clicks,
+        visitors: Visitors::new(salts),
+        orphans: Orphans::new(),
+        viewers: Viewers::load(&boot),
         origins,
         clock: boot.clock,
         random: boot.random,
@@ -50,16 +74,16 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 }
 
 /// Answers one request, and says which click it was, if it was one.
-pub async fn handle(app: App, request: Request) -> Result<After<Click>, Problem> {
-    let text = input::path(&request, "slug");
-    match text.as_str() {
+pub async fn handle(app: App, request: Request) -> Result<After<Left>, Problem> {
+    let path = input::path(&request, "slug");
+    match path.as_str() {
         "" => return Ok(pages::root().into()),
         "robots.txt" => return Ok(pages::robots().into()),
         "favicon.ico" => return Ok(pages::favicon().into()),
         _ => {}
     }
     // What cannot be a slug was never stored: no read.
-    let Ok(slug) = Slug::of_path(&text) else { return not_found(&request) };
+    let Ok(slug) = Slug::of_path(&path) else { return not_found(&request).map(After::from) };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let domain = app.origins.of_host(host);
     let now = app.clock.now();
@@ -72,8 +96,24 @@ pub async fn handle(app: App, request: Request) -> Result<After<Click>, Problem>
     answer(&app, &request, domain, &slug, &found).await?.ok_or_else(unsettled)
 }
 
-/// Sends the click to the ledger's queue. If that fails, the click is in the log, whole.
-pub async fn send_click(app: App, click: Click, budget: Duration) {
+/// Does what is left after the answer: sends the click to the ledger's queue, or tells of what is
+/// not there.
+pub async fn send_click(app: App, left: Left, budget: Duration) {
+    match left {
+        Left::Click(captured) => send(&app, *captured, budget).await,
+        Left::Orphan(domain, slug, at) => tell(&app, domain, &slug, at, budget).await,
+    }
+}
+
+/// Sends a click. If that fails, it is in the log, whole.
+async fn send(app: &App, Captured { mut click, address }: Captured, budget: Duration) {
+    let begin = Instant::now();
+    if let Some(address) = address {
+        // Half of the time at most: who it was may stay unknown, and the click may not be lost.
+        let visitor = app.visitors.find(&click, address, app.clock.now(), budget / 2);
+        click.visitor = visitor.await;
+    }
+    let budget = budget.saturating_sub(begin.elapsed());
     let why = match tokio::time::timeout(budget, app.clicks.send(&click)).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => Chain(&error).to_string(),
@@ -85,6 +125,25 @@ pub async fn send_click(app: App, click: Click, budget: Duration) {
     app.metrics.count("ClickNotSent");
 }
 
+/// Tells of a request for what is not there, as often as this process may. What is not told is
+/// counted, and told with the next one.
+async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Duration) {
+    let Some(count) = app.orphans.count(&domain, at) else { return };
+    let orphan = Orphan {
+        id: ClickId::new(at, app.random.u128()),
+        domain: domain.as_str().to_owned(),
+        slug: Orphan::trim_slug(slug.as_str()),
+        count,
+    };
+    let why = match tokio::time::timeout(budget, app.clicks.send_orphan(&orphan)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Chain(&error).to_string(),
+        Err(_) => format!("not sent within {} ms", budget.as_millis()),
+    };
+    tracing::warn!(error = why, count, "{count} requests for what is not there were not told of");
+    app.orphans.keep(&domain, count);
+}
+
 /// The answer for what a slug leads to; none if that turns out to be older than an edit.
 async fn answer(
     app: &App,
@@ -92,11 +151,15 @@ async fn answer(
     domain: &Domain,
     slug: &Slug,
     found: &Found,
-) -> Result<Option<After<Click>>, Problem> {
+) -> Result<Option<After<Left>>, Problem> {
     match found {
         Found::Route(route) => follow(app, request, domain, slug, route).await,
-        Found::Deleted => gone(request).map(Some),
-        Found::Nothing => not_found(request).map(Some),
+        Found::Deleted => gone(request).map(|response| Some(response.into())),
+        Found::Nothing => {
+            let orphan = || Left::Orphan(domain.clone(), slug.clone(), app.clock.now());
+            let then = (request.method() != Method::HEAD).then(orphan);
+            Ok(Some(After { response: not_found(request), then }))
+        }
     }
 }
 
@@ -106,63 +169,49 @@ async fn follow(
     domain: &Domain,
     slug: &Slug,
     route: &Route,
-) -> Result<Option<After<Click>>, Problem> {
+) -> Result<Option<After<Left>>, Problem> {
     let now = app.clock.now();
+    let closed = |otherwise: fn(&Request) -> Result<Response<Body>, Problem>| {
+        closed(route, || otherwise(request)).map(|response| Some(response.into()))
+    };
     match route.decide(now) {
         Decision::Open => {}
-        Decision::NotYet => return closed(route, || not_found(request)).map(Some),
-        Decision::Over => return closed(route, || gone(request)).map(Some),
+        Decision::NotYet => return closed(not_found),
+        Decision::Over => return closed(gone),
     }
     let is_head = request.method() == Method::HEAD;
-    let user_agent = text(request, header::USER_AGENT);
     if route.limited {
         // Whoever only looks must neither use up the limit nor learn what it guards.
+        let user_agent = text(request, &header::USER_AGENT);
         if is_head || bot::find(user_agent).is_some_and(bot::Bot::only_looks) {
             return Ok(Some(pages::limited().into()));
         }
         match app.routes.spend(route.link, app.random.u128()).await? {
             Spent::Granted => {}
-            Spent::UsedUp => return closed(route, || gone(request)).map(Some),
+            Spent::UsedUp => return closed(gone),
             Spent::Unlimited => return Ok(None),
         }
     }
     let status = route.status.code();
-    let response = redirect(status, &route.location(request.uri().query()))?;
+    let location = route.location(request.uri().query());
+    let response = redirect(status, &location)?;
     if is_head {
         return Ok(Some(response.into()));
     }
     let id = ClickId::new(now, app.random.u128());
-    let click = Click {
-        id,
-        link: route.link,
-        workspace: route.workspace,
-        domain: domain.as_str().to_owned(),
-        slug: slug.as_str().to_owned(),
-        shard: Click::shard_of(id, route.click_shards),
-        status,
-        referrer: text(request, header::REFERER).and_then(host_of),
-        user_agent: user_agent.map(Click::trim_user_agent),
-        destination: None,
-        referrer_url: None,
-        language: None,
-        purpose: None,
-        place: Place::default(),
-        network: None,
-        utm: Utm::default(),
-        asked_utm: Utm::default(),
-        visitor: None,
-    };
-    Ok(Some(After { response, then: Some(click) }))
+    let to = Redirected { id, domain, slug, route, status, location: &location };
+    let captured = capture(request, app.viewers.viewer(request), &to);
+    Ok(Some(After { response: Ok(response), then: Some(Left::Click(Box::new(captured))) }))
 }
 
 /// A link that is not open leads to its fallback, if it has one.
 fn closed(
     route: &Route,
-    otherwise: impl FnOnce() -> Result<After<Click>, Problem>,
-) -> Result<After<Click>, Problem> {
+    otherwise: impl FnOnce() -> Result<Response<Body>, Problem>,
+) -> Result<Response<Body>, Problem> {
     match &route.fallback_url {
         // The link may open, or be edited, so this is never permanent.
-        Some(url) => Ok(redirect(StatusCode::FOUND.as_u16(), url.as_str())?.into()),
+        Some(url) => redirect(StatusCode::FOUND.as_u16(), url.as_str()),
         None => otherwise(),
     }
 }
@@ -178,31 +227,16 @@ fn redirect(status: u16, location: &str) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-fn not_found(request: &Request) -> Result<After<Click>, Problem> {
+fn not_found(request: &Request) -> Result<Response<Body>, Problem> {
     if pages::wanted(request) {
-        return Ok(pages::not_found().into());
+        return Ok(pages::not_found());
     }
     Err(Problem::client(Kind::NotFound, "there is no link here"))
 }
 
-fn gone(request: &Request) -> Result<After<Click>, Problem> {
+fn gone(request: &Request) -> Result<Response<Body>, Problem> {
     if pages::wanted(request) {
-        return Ok(pages::gone().into());
+        return Ok(pages::gone());
     }
     Err(Problem::client(Kind::Gone, "this link is no longer there"))
-}
-
-/// A header that is text.
-fn text(request: &Request, name: header::HeaderName) -> Option<&str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The longest name that DNS knows.
-const MAX_HOST_BYTES: usize = 253;
-
-/// The host of a referrer: its path may hold what is nobody's business.
-fn host_of(referrer: &str) -> Option<String> {
-    let url = Url::parse(referrer).ok()?;
-    let host = url.host_str().filter(|host| !host.is_empty() && host.len() <= MAX_HOST_BYTES)?;
-    Some(host.to_owned())
 }

@@ -1,12 +1,12 @@
 //! Following links, from the events of `events/redirect`.
 
-use domain::{Link, LinkChange, RedirectStatus};
+use domain::{Click, Day, Link, LinkChange, RedirectStatus, WorkspaceId};
 use jiff::SignedDuration;
 use lambda::Function;
 use serde_json::Value;
 use store::Journal;
 use testkit::probe::{Fault, On};
-use testkit::{Event, SPRING, WORKSPACE, World, event, link, now};
+use testkit::{Event, OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
 
 use super::*;
 
@@ -55,10 +55,11 @@ async fn a_link_is_followed_and_the_click_is_on_the_queue() {
 async fn a_miss_is_one_read_and_a_hit_none_and_the_click_is_all_that_is_sent() {
     let world = World::with_spring().await;
     let function = function(&world).await;
+    world.put_salts().await;
     event("redirect/minimal").send(&function).await;
-    assert_eq!(world.probe.count("GetItem"), 1);
-    assert_eq!(world.probe.count("SendMessage"), 1);
-    assert_eq!(world.probe.take_calls().len(), 2);
+    // The link, and the day's salt.
+    let tables: Vec<_> = world.probe.take_calls().into_iter().map(|call| call.tables).collect();
+    assert_eq!(tables, [vec!["links".to_owned()], vec!["salts".to_owned()], vec![]]);
     event("redirect/minimal").send(&function).await;
     assert_eq!(world.probe.count("SendMessage"), 1);
     assert_eq!(world.probe.take_calls().len(), 1);
@@ -80,25 +81,212 @@ async fn every_slug_of_a_link_leads_to_it() {
     assert_eq!(world.take_clicks().await.len(), 4);
 }
 
+/// Follows a link as somebody at this address.
+async fn follow_from(function: &Function, slug: &str, address: &str) {
+    let told = format!("{address}:4711");
+    let get = get(slug).header("x-origin-secret", "a secret");
+    let get = get.header("cloudfront-viewer-address", &told);
+    assert_eq!(get.send(function).await.status, 302);
+}
+
+/// The visitors of the clicks on the queue; none may be unknown.
+async fn visitors(world: &World) -> Vec<String> {
+    let clicks = world.take_clicks().await;
+    clicks.iter().map(|click| click["visitor"].as_str().expect("it is known").to_owned()).collect()
+}
+
+const BEHIND_CLOUDFRONT: &[(&str, &str)] = &[("ORIGIN_SECRET", "a secret")];
+
 #[tokio::test]
-async fn a_referrer_is_the_host_of_an_address_and_nothing_else() {
+async fn all_that_a_request_says_is_told_of_a_click() {
+    let world = World::new().await;
+    let mut spring = link("spring");
+    spring.definition.url = domain::Destination::stored(
+        "https://example.com/spring/sale?token=secret&utm_source=site&utm_term=shoes#top",
+    );
+    world.add(&spring).await;
+    world.put_salts().await;
+    let function = function_with(&world, BEHIND_CLOUDFRONT).await;
+    let answer = event("redirect/through-cloudfront").send(&function).await;
+    assert_eq!(answer.status, 302);
+    let clicks = world.take_clicks().await;
+    let mut click = clicks[0].as_object().unwrap().clone();
+    let visitor = click.remove("visitor").unwrap();
+    assert!(visitor.as_str().is_some_and(|it| it.len() == 16), "{visitor}");
+    assert!(click.remove("id").is_some());
+    assert_eq!(
+        Value::Object(click),
+        serde_json::json!({
+            "v": 2, "link": spring.id.to_string(), "workspace": WORKSPACE,
+            "domain": "go.example.com", "slug": "spring", "shard": 0, "status": 302,
+            "destination": "https://example.com/spring/sale",
+            "referrer": "news.example.org", "referrer_url": "https://news.example.org/",
+            "user_agent":
+                "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+            "language": "en-GB", "purpose": "prefetch",
+            "country": "CH", "region": "ZH", "city": "Zürich", "network": 64_500,
+            "utm": { "source": "site", "term": "shoes" },
+            "asked_utm": { "source": "mail", "campaign": "spring sale" },
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_bare_request_is_a_click_of_which_little_is_known() {
     let world = World::with_spring().await;
-    let function = function(&world).await;
-    let long = format!("https://{}example.org/", "a.".repeat(130));
-    for (referrer, host) in [
-        ("https://News.example.org:8443/story?id=7#top", Some("news.example.org")),
-        ("android-app://com.example.mail/", Some("com.example.mail")),
-        ("https://user:secret@example.org/", Some("example.org")),
-        ("mailto:somebody@example.org", None),
-        ("not an address", None),
-        ("", None),
-        // Longer than any name can be: clicks stay small, or a page of them would not fit.
-        (long.as_str(), None),
-    ] {
-        get("spring").header("referer", referrer).send(&function).await;
-        let clicks = world.take_clicks().await;
-        assert_eq!(clicks[0]["referrer"].as_str(), host, "{referrer}");
+    let bare = event("redirect/minimal").without_header("user-agent");
+    assert_eq!(bare.send(&function(&world).await).await.status, 302);
+    let clicks = world.take_clicks().await;
+    let mut known: Vec<_> = clicks[0].as_object().unwrap().keys().map(String::as_str).collect();
+    known.sort_unstable();
+    let expected =
+        ["destination", "domain", "id", "link", "shard", "slug", "status", "v", "workspace"];
+    assert_eq!(known, expected);
+}
+
+#[tokio::test]
+async fn what_cloudfront_tells_is_believed_only_behind_it() {
+    let world = World::with_spring().await;
+    world.put_salts().await;
+    // Whoever asks may say so; there is no secret that would prove it.
+    event("redirect/through-cloudfront").send(&function(&world).await).await;
+    let clicks = world.take_clicks().await;
+    for name in ["country", "region", "city", "network"] {
+        assert!(clicks[0][name].is_null(), "{name}");
     }
+    // The visitor is at the address that the gateway saw: who makes up another is the same.
+    let visitor = clicks[0]["visitor"].clone();
+    let other = event("redirect/through-cloudfront");
+    let other = other.header("cloudfront-viewer-address", "198.51.100.99:1");
+    other.send(&function(&world).await).await;
+    assert_eq!(world.take_clicks().await[0]["visitor"], visitor);
+
+    let function = function_with(&world, BEHIND_CLOUDFRONT).await;
+    let forged = event("redirect/through-cloudfront").header("x-origin-secret", "a guess");
+    forged.send(&function).await.assert_problem(Kind::WrongAddress);
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_visitor_is_the_same_for_a_day_and_a_workspace_and_then_somebody_else() {
+    let world = World::with_spring().await;
+    world.put_salts().await;
+    let mut foreign = link("foreign");
+    foreign.workspace = WorkspaceId::parse(OTHER_WORKSPACE).unwrap();
+    world.add(&foreign).await;
+    world.add(&link("autumn")).await;
+    let function = function_with(&world, BEHIND_CLOUDFRONT).await;
+    for (slug, address) in [
+        ("spring", "203.0.113.9"),
+        ("autumn", "203.0.113.9"),
+        ("spring", "203.0.113.10"),
+        ("foreign", "203.0.113.9"),
+    ] {
+        follow_from(&function, slug, address).await;
+    }
+    let today = visitors(&world).await;
+    assert_eq!(today[0], today[1]);
+    assert!(today[0] != today[2] && today[0] != today[3], "{today:?}");
+
+    // The first moment of the next day.
+    let midnight = Day::of(now()).end();
+    world.clock.advance(midnight.duration_since(now()) - SignedDuration::from_millis(1));
+    follow_from(&function, "spring", "203.0.113.9").await;
+    assert_eq!(visitors(&world).await, today[..1]);
+    world.clock.advance(SignedDuration::from_millis(1));
+    follow_from(&function, "spring", "203.0.113.9").await;
+    let tomorrow = visitors(&world).await;
+    assert!(!today.contains(&tomorrow[0]));
+}
+
+#[tokio::test]
+async fn without_a_salt_a_visitor_is_unknown_and_nobody_can_be_found_out_again() {
+    let world = World::with_spring().await;
+    world.put_salts().await;
+    follow_from(&function_with(&world, BEHIND_CLOUDFRONT).await, "spring", "203.0.113.9").await;
+    let known = visitors(&world).await;
+    // It is gone, and a process that starts now has no way to make the same visitor once more.
+    let today = Day::of(now());
+    world.salts().delete(today).await.unwrap();
+    let function = function_with(&world, BEHIND_CLOUDFRONT).await;
+    follow_from(&function, "spring", "203.0.113.9").await;
+    assert!(world.take_clicks().await[0]["visitor"].is_null());
+    // A salt that is made later is another. It is looked for every ten seconds.
+    world.salts().put(today, &domain::Salt::of_random(3, 3)).await.unwrap();
+    world.clock.advance(SignedDuration::from_secs(9));
+    follow_from(&function, "spring", "203.0.113.9").await;
+    assert!(world.take_clicks().await[0]["visitor"].is_null());
+    world.clock.advance(SignedDuration::from_secs(1));
+    follow_from(&function, "spring", "203.0.113.9").await;
+    assert_ne!(visitors(&world).await, known);
+}
+
+#[tokio::test]
+async fn without_the_table_of_salts_clicks_are_sent_all_the_same() {
+    let world = World::with_spring().await;
+    world.put_salts().await;
+    world.probe.inject(On::operation("GetItem").table("salts"), Fault::Unreachable);
+    let function = function(&world).await;
+    for _ in 0..5 {
+        assert_eq!(get("spring").send(&function).await.status, 302);
+    }
+    assert_eq!(world.take_clicks().await.len(), 5);
+    // The SDK tries thrice, and nobody tries for every click.
+    let asked = world.probe.take_calls();
+    let asked = asked.iter().filter(|call| call.tables.contains(&"salts".to_owned())).count();
+    assert!((1..=3).contains(&asked), "{asked}");
+    world.probe.heal();
+    world.clock.advance(SignedDuration::from_secs(10));
+    assert_eq!(get("spring").send(&function).await.status, 302);
+    assert_eq!(visitors(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn requests_for_what_is_not_there_are_told_of_and_a_flood_is_counted() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    get("sprong").send(&function).await.assert_problem(Kind::NotFound);
+    let told = world.take_clicks().await;
+    let mut orphan = told[0].as_object().unwrap().clone();
+    let id = ClickId::parse(orphan.remove("id").unwrap().as_str().unwrap()).unwrap();
+    assert_eq!((told.len(), id.at()), (1, now()));
+    assert_eq!(
+        Value::Object(orphan),
+        serde_json::json!({
+            "v": 2, "kind": "orphan", "domain": "go.example.com", "slug": "sprong", "count": 1,
+        })
+    );
+    for number in 0..500 {
+        get(&format!("flood-{number}")).send(&function).await;
+    }
+    assert_eq!(world.take_clicks().await.len(), 59);
+    world.clock.advance(SignedDuration::from_secs(1));
+    get("sprong").send(&function).await;
+    let told = world.take_clicks().await;
+    assert_eq!((told.len(), &told[0]["count"]), (1, &442.into()));
+
+    // Neither is what only looks, nor what cannot be a slug, nor what was there once.
+    event("redirect/head-unknown-slug").send(&function).await;
+    event("redirect/impossible-slug").send(&function).await;
+    world.add(&link("gone")).await;
+    world.links().delete(&link("gone"), now(), &Journal::none()).await.unwrap();
+    world.clock.advance(SignedDuration::from_secs(60));
+    get("gone").send(&function).await.assert_problem(Kind::Gone);
+    assert!(world.take_clicks().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_orphan_that_cannot_be_told_of_is_told_with_the_next() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    world.probe.inject(On::operation("SendMessage"), Fault::THROTTLED);
+    for _ in 0..3 {
+        get("sprong").send(&function).await.assert_problem(Kind::NotFound);
+    }
+    world.probe.heal();
+    get("sprong").send(&function).await.assert_problem(Kind::NotFound);
+    let told = world.take_clicks().await;
+    assert_eq!((told.len(), &told[0]["count"]), (1, &4.into()));
 }
 
 #[tokio::test]
@@ -131,7 +319,7 @@ async fn addresses_without_a_link_are_answered_in_kind() {
     assert_eq!(event("redirect/root-head").send(&function).await.status, 200);
     assert_eq!(event("redirect/robots").send(&function).await.status, 200);
     assert_eq!(event("redirect/favicon").send(&function).await.status, 204);
-    assert!(world.take_clicks().await.is_empty());
+    assert!(world.take_clicks().await.iter().all(|told| told["kind"] == "orphan"));
 }
 
 #[tokio::test]
@@ -397,10 +585,12 @@ async fn a_link_that_is_known_to_be_deleted_is_never_served_stale() {
 async fn without_a_cache_every_request_reads() {
     let world = World::with_spring().await;
     let function = function_with(&world, &[("CACHE_TTL_SECONDS", "0")]).await;
+    world.put_salts().await;
     for _ in 0..3 {
         assert_eq!(get("spring").send(&function).await.status, 302);
     }
-    assert_eq!(world.probe.count("GetItem"), 3);
+    // And once the salt.
+    assert_eq!(world.probe.count("GetItem"), 3 + 1);
 }
 
 #[tokio::test]

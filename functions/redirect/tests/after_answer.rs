@@ -8,8 +8,9 @@
 use std::process::Command;
 use std::time::Duration;
 
+use domain::{Day, Salt};
 use jiff::Timestamp;
-use lambda::{After, Boot, EnvError, Problem, Request, StatusCode};
+use lambda::{After, Boot, Clock, EnvError, Problem, Request, StatusCode};
 use serde_json::{Value, json};
 use testkit::probe::{Fault, On};
 use testkit::runtime_api::{Lambda, Party, Settings};
@@ -37,6 +38,14 @@ fn senders(lambda: &Lambda) -> Vec<String> {
 fn times(of: usize, steps: &[&str]) -> Vec<String> {
     let step = |n: usize, step: &&str| step.replace('#', &n.to_string());
     (1..=of).flat_map(|n| steps.iter().map(move |text| step(n, text))).collect()
+}
+
+/// Makes salts for the days on which this test may run: the binary has the system's clock.
+async fn put_salts(world: &World) {
+    let today = Day::of(Clock::system().now());
+    for day in [today, today.next()] {
+        world.salts().put(day, &Salt::of_random(1, 1)).await.expect("the salt is made");
+    }
 }
 
 /// The lines of lost clicks.
@@ -80,6 +89,85 @@ async fn the_click_is_sent_after_the_answer_and_the_process_stays_awake_for_it()
 }
 
 #[tokio::test]
+async fn nobody_waits_for_the_salt_and_a_click_does_not_wait_long() {
+    let world = World::with_spring().await;
+    put_salts(&world).await;
+    world.probe.inject(
+        On::operation("GetItem").table("salts").once(),
+        Fault::Delay(Duration::from_millis(300)),
+    );
+    let lambda = Lambda::start(&world, Settings::default(), REDIRECT, &[]).await;
+    assert_eq!(lambda.send(&get("a")).await.status, 302);
+    assert_eq!(lambda.send(&get("a")).await.status, 302);
+    let order = lambda.order(&["GetItem", "answer", "SendMessage"]);
+    let expected = [
+        // The link.
+        "GetItem begins",
+        "GetItem ends",
+        "answer 1",
+        // The salt, once for both.
+        "GetItem begins",
+        "GetItem ends",
+        "SendMessage begins",
+        "SendMessage ends",
+        "answer 2",
+        "SendMessage begins",
+        "SendMessage ends",
+    ];
+    assert_eq!(order, expected, "{}", lambda.story());
+    let clicks = world.take_clicks().await;
+    assert!(clicks[0]["visitor"].is_string(), "{clicks:?}");
+    assert_eq!(clicks[0]["visitor"], clicks[1]["visitor"]);
+}
+
+#[tokio::test]
+async fn a_salt_that_does_not_come_costs_the_visitor_and_not_the_click() {
+    let world = World::with_spring().await;
+    put_salts(&world).await;
+    world.probe.inject(On::operation("GetItem").table("salts"), Fault::StopBefore);
+    let lambda = Lambda::start(&world, seconds(4), REDIRECT, &[]).await;
+    assert_eq!(lambda.send(&get("a")).await.status, 302);
+    assert_eq!(lambda.send(&get("b")).await.status, 302);
+    assert_eq!(senders(&lambda), ["a", "b"], "{}", lambda.story());
+    let (sent, answered) = (lambda.first("SendMessage begins").at, lambda.first("answer 1").at);
+    let waited = sent.duration_since(answered);
+    assert!(waited < jiff::SignedDuration::from_millis(1_900), "{waited}");
+    let clicks = world.take_clicks().await;
+    assert!(clicks.iter().all(|click| click["visitor"].is_null()), "{clicks:?}");
+    assert_eq!(lambda.order(&["log no salt"]).len(), 1, "{}", lambda.story());
+}
+
+#[tokio::test]
+async fn an_orphan_is_told_of_after_the_answer() {
+    let world = World::new().await;
+    let lambda = Lambda::start(&world, Settings::default(), REDIRECT, &[]).await;
+    for name in ["unknown-slug", "unknown-slug-in-a-browser"] {
+        assert_eq!(lambda.send(&event(&format!("redirect/{name}"))).await.status, 404);
+    }
+    let order = lambda.order(&["answer", "SendMessage", "over"]);
+    let steps = ["answer #", "SendMessage begins", "SendMessage ends", "over #"];
+    assert_eq!(order, times(2, &steps), "{}", lambda.story());
+}
+
+#[tokio::test]
+async fn a_lost_click_is_logged_without_an_address() {
+    let world = World::with_spring().await;
+    put_salts(&world).await;
+    world.probe.inject(On::operation("SendMessage"), Fault::THROTTLED);
+    let env = [("ORIGIN_SECRET", "a secret")];
+    let lambda = Lambda::start(&world, seconds(4), REDIRECT, &env).await;
+    assert_eq!(lambda.send(&event("redirect/through-cloudfront")).await.status, 302);
+    lambda.until_times("over", 1).await;
+    let log = lambda.log();
+    let [lost] = lost(&lambda).try_into().expect("one line");
+    assert!(lost["lost_click"].as_str().is_some_and(|it| it.contains("\"visitor\":\"")), "{lost}");
+    for line in &log {
+        let line = line.to_string();
+        assert!(!line.contains("198.51.100.10") && !line.contains("203.0.113"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn it_does_not_matter_who_hears_of_a_request_first() {
     for last in [Party::Runtime, Party::Extension] {
         let world = World::with_spring().await;
@@ -87,7 +175,7 @@ async fn it_does_not_matter_who_hears_of_a_request_first() {
         let lambda = Lambda::start(&world, settings, REDIRECT, &[]).await;
         for _ in 0..3 {
             lambda.send(&get("a")).await;
-            lambda.send(&event("redirect/unknown-slug")).await;
+            lambda.send(&event("redirect/impossible-slug")).await;
         }
         assert_eq!(world.take_clicks().await.len(), 3, "{last:?}\n{}", lambda.story());
         assert_eq!(lambda.order(&["answer", "over"]), times(6, &["answer #", "over #"]));
@@ -98,7 +186,9 @@ async fn it_does_not_matter_who_hears_of_a_request_first() {
 async fn what_is_no_click_keeps_nobody_waiting() {
     let world = World::with_spring().await;
     let lambda = Lambda::start(&world, Settings::default(), REDIRECT, &[]).await;
-    for (name, status) in [("unknown-slug", 404), ("head", 302), ("root", 200), ("favicon", 204)] {
+    let nothing =
+        [("impossible-slug", 404), ("head", 302), ("root", 200), ("head-unknown-slug", 404)];
+    for (name, status) in nothing {
         let answer = lambda.send(&event(&format!("redirect/{name}"))).await;
         assert_eq!(answer.status, status, "{name}");
     }
@@ -297,6 +387,7 @@ async fn a_known_link_is_served_stale_when_the_database_does_not_answer() {
 #[tokio::test]
 async fn the_log_has_one_line_of_json_for_each_request() {
     let world = World::with_spring().await;
+    put_salts(&world).await;
     let lambda = Lambda::start(&world, Settings::default(), REDIRECT, &[]).await;
     let events = ["minimal", "head", "unknown-slug", "unknown-slug-in-a-browser", "root", "robots"];
     for name in events {
@@ -331,7 +422,7 @@ async fn load(_: Boot) -> Result<(), EnvError> {
 async fn handle((): (), request: Request) -> Result<After<String>, Problem> {
     let path = request.uri().path().to_owned();
     assert!(path != "/panic", "the handler was asked to panic");
-    Ok(After { response: lambda::html(StatusCode::OK, ""), then: Some(path) })
+    Ok(After { response: Ok(lambda::html(StatusCode::OK, "")), then: Some(path) })
 }
 
 async fn then((): (), path: String, _: Duration) {

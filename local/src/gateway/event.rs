@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use percent_encoding::percent_decode_str;
 
+use super::edge::{self, Edge};
 use super::routes::Params;
 use super::{is_hop_by_hop, joined};
 use crate::json::Object;
@@ -37,6 +38,7 @@ pub(super) struct Call<'a> {
     pub(super) method: &'a str,
     pub(super) version: Version,
     pub(super) headers: &'a HeaderMap,
+    pub(super) edge: &'a Edge,
     pub(super) host: &'a str,
     pub(super) source: IpAddr,
     pub(super) port: u16,
@@ -112,11 +114,13 @@ impl Call<'_> {
             let is_set_below = is_hop_by_hop(name)
                 || [header::COOKIE, header::HOST, header::CONTENT_LENGTH, header::EXPECT]
                     .contains(name)
-                || [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO].contains(name);
+                || [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO].contains(name)
+                || edge::is_ours(name);
             if !is_set_below {
                 out.text(name.as_str(), &joined(self.headers, name, ","));
             }
         }
+        self.edge.fill(out, self.headers, self.source);
         let mut number = String::with_capacity(48);
         let _ = write!(number, "{}", self.body_bytes);
         out.text("content-length", &number);

@@ -8,6 +8,7 @@
 mod answer;
 mod authorizer;
 mod body;
+mod edge;
 mod event;
 mod ids;
 mod routes;
@@ -33,6 +34,7 @@ use tracing::Instrument;
 
 use self::authorizer::{Authorizer, Verdict};
 use self::body::{Bodies, Whole};
+use self::edge::Edge;
 use self::event::Call;
 use self::ids::Ids;
 use self::routes::Routes;
@@ -81,6 +83,7 @@ pub(crate) struct Gateway {
     routes: Routes,
     authorizer: Authorizer,
     bodies: Bodies,
+    edge: Edge,
     ids: Ids,
     clock: Clock,
     port: u16,
@@ -139,13 +142,14 @@ impl Gateway {
         functions: &Registry,
         clock: Clock,
         random: &Random,
-        port: u16,
+        (port, origin_secret): (u16, &str),
         limits: Limits,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             routes: Routes::new(contract, functions)?,
             authorizer: Authorizer::new(functions.get(AUTHORIZER)?.clone(), clock.clone()),
             bodies: Bodies::new(limits.body),
+            edge: Edge::new(origin_secret),
             ids: Ids::new(random),
             clock,
             port,
@@ -192,6 +196,7 @@ impl Gateway {
             method: parts.method.as_str(),
             version: parts.version,
             headers: &parts.headers,
+            edge: &self.edge,
             host: &host,
             source,
             port: self.port,

@@ -31,10 +31,12 @@ impl Schedule {
         Self { every: worker.every, timeout, function, clock, random }
     }
 
-    /// Starts the function each time until it is told to stop; what has begun is finished. As with
-    /// EventBridge the first time is one interval after the start. There is no second one at the
-    /// same time: one that takes too long comes later instead.
+    /// Starts the function at once, and then each time until it is told to stop; what has begun is
+    /// finished. EventBridge would wait for an interval first; but here nobody has deployed the day
+    /// before, and what the redirect needs of a schedule is needed now. There is no second one at
+    /// the same time: one that takes too long comes later instead.
     pub(crate) async fn run(self, mut stop: Stop) {
+        self.once().await;
         while !stop.within(self.every).await {
             self.once().await;
         }

@@ -70,6 +70,8 @@ fn normalise(event: &mut Value) {
     for name in ["x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"] {
         assert!(headers.remove(name).is_some_and(|it| it.is_string()), "{name}");
     }
+    // The front door's own: another test is about them.
+    headers.retain(|name, _| name != "x-origin-secret" && !name.starts_with("cloudfront-"));
     // As good as none.
     if event["body"] == "" {
         event.as_object_mut().unwrap().remove("body");
@@ -181,6 +183,53 @@ async fn headers_are_joined_cookies_apart_and_hops_dropped() {
         assert!(!headers.contains_key(name), "{name}");
     }
     assert_eq!(event["requestContext"]["http"]["userAgent"], "");
+}
+
+/// The headers of an event that are the front door's.
+fn of_front_door(event: &Value) -> Value {
+    let mut headers = event["headers"].as_object().unwrap().clone();
+    headers.retain(|name, _| {
+        ["x-origin-secret", "cloudfront-", "x-local-"].iter().any(|it| name.starts_with(it))
+    });
+    Value::Object(headers)
+}
+
+#[tokio::test]
+async fn the_gateway_tells_of_viewers_as_cloudfront_does_and_nobody_else_can() {
+    let world = World::new().await;
+    let plain = json!({
+        "x-origin-secret": "the-new-one",
+        "cloudfront-viewer-address": "127.0.0.1:0",
+    });
+    for head in [
+        "GET /a HTTP/1.1",
+        "GET /a HTTP/1.1\r\nX-Origin-Secret: the-old-one\r\nCloudFront-Viewer-Country: DE\r\n\
+         CloudFront-Viewer-Address: 192.0.2.1:5\r\nCloudFront-Is-Mobile-Viewer: true",
+        "GET /a HTTP/1.1\r\nX-Local-Address: nobody\r\nX-Local-Place:\r\nX-Local-Network: ",
+    ] {
+        assert_eq!(world.ask(head).await.status, 200);
+        assert_eq!(of_front_door(&world.event()), plain, "{head}");
+    }
+    let head = "GET /a HTTP/1.1\r\nX-Local-Place: DE/BE/Berlin\r\nX-Local-Address: 203.0.113.9\r\n\
+                X-Local-Network: 24940";
+    assert_eq!(world.ask(head).await.status, 200);
+    assert_eq!(
+        of_front_door(&world.event()),
+        json!({
+            "x-origin-secret": "the-new-one",
+            "cloudfront-viewer-address": "203.0.113.9:0",
+            "cloudfront-viewer-country": "DE",
+            "cloudfront-viewer-country-region": "BE",
+            "cloudfront-viewer-city": "Berlin",
+            "cloudfront-viewer-asn": "24940",
+        })
+    );
+    let head = "GET /a HTTP/1.1\r\nX-Local-Place: CH\r\nX-Local-Address: 2001:db8::1";
+    assert_eq!(world.ask(head).await.status, 200);
+    let event = world.event();
+    assert_eq!(event["headers"]["cloudfront-viewer-country"], "CH");
+    assert_eq!(event["headers"]["cloudfront-viewer-address"], "2001:db8::1:0");
+    assert!(event["headers"]["cloudfront-viewer-city"].is_null());
 }
 
 #[tokio::test]

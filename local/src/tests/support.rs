@@ -20,6 +20,9 @@ use crate::registry::{AUTHORIZER, Registry};
 /// No test waits longer for anything.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
+/// What proves that a request came through the gateway.
+pub(super) const SECRET: &str = "the-new-one, the-old-one";
+
 /// What a stub does with an event.
 pub(super) type Answer = Arc<dyn Fn(&Value) -> Result<Value, &'static str> + Send + Sync>;
 
@@ -97,7 +100,8 @@ impl World {
         let random = Random::seeded(2);
         let port = address.port();
         let gateway =
-            Gateway::new(&contract, &registry, clock.clone(), &random, port, limits).unwrap();
+            Gateway::new(&contract, &registry, clock.clone(), &random, (port, SECRET), limits)
+                .unwrap();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(serve(Arc::new(gateway), listener, async {
             let _ = stopped.await;

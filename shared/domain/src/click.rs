@@ -204,7 +204,7 @@ pub(crate) fn clean(text: &str, most: usize) -> Option<String> {
 }
 
 /// The beginning of a text, whole characters of at most so many bytes.
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,6 +1,7 @@
 //! Orphans: requests for addresses where there is no link.
 
 use crate::ClickId;
+use crate::click::cut;
 
 /// Requests for a slug that no link has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +17,26 @@ pub struct Orphan {
     pub count: u64,
 }
 
-impl Orphan {
-    /// The longest slug that is told of, in bytes.
-    pub const MAX_SLUG_BYTES: usize = 64;
+/// The longest slug that is told of, in bytes.
+const MAX_SLUG_BYTES: usize = 64;
 
+impl Orphan {
     /// How many of them a process tells of in a minute.
     pub const PER_MINUTE: u32 = 60;
+
+    /// A slug, cut to what is told.
+    pub fn trim_slug(slug: &str) -> String {
+        cut(slug, MAX_SLUG_BYTES).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_slug_is_cut_between_characters() {
+        assert_eq!(Orphan::trim_slug("spring"), "spring");
+        assert_eq!(Orphan::trim_slug(&"ü".repeat(64)), "ü".repeat(32));
+    }
 }

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::WorkspaceId;
+use jiff::{SignedDuration, Timestamp};
+
 use crate::secret::hmac_sha256;
+use crate::{Day, WorkspaceId};
 
 /// A visitor of a workspace on one UTC day. Displays as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,9 +49,19 @@ impl fmt::Display for Visitor {
 pub struct Salt([u8; 32]);
 
 impl Salt {
-    /// For how many hours from its day's first moment on a salt is kept. It is looked for every
+    /// For how long from its day's first moment on a salt is kept. What is due is looked for every
     /// hour, so it is gone 48 hours after its day began.
-    pub const HOURS_KEPT: i64 = 47;
+    const KEPT: SignedDuration = SignedDuration::from_hours(47);
+
+    /// When the salt of a day is to go.
+    pub fn due(day: Day) -> Timestamp {
+        day.start().saturating_add(Self::KEPT).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The last day whose salt is to be gone by now.
+    pub fn last_due(now: Timestamp) -> Day {
+        Day::of(now.saturating_sub(Self::KEPT).unwrap_or(Timestamp::MIN))
+    }
 
     /// The salt of these bytes.
     pub const fn new(bytes: [u8; 32]) -> Self {
@@ -101,8 +113,6 @@ impl fmt::Debug for Salt {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     fn workspace(number: u128) -> WorkspaceId {
@@ -129,6 +139,16 @@ mod tests {
         ] {
             assert_ne!(visitor, other);
         }
+    }
+
+    #[test]
+    fn a_salt_is_due_while_there_is_an_hour_left_to_look_for_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let day = Day::parse("20261120").unwrap();
+        assert_eq!(Salt::due(day), at("2026-11-21T23:00:00Z"));
+        assert!(Salt::last_due(at("2026-11-21T22:59:59Z")) < day);
+        assert_eq!(Salt::last_due(at("2026-11-21T23:00:00Z")), day);
+        assert_eq!(Salt::last_due(at("2026-11-22T22:59:59Z")), day);
     }
 
     #[test]

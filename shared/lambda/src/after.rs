@@ -29,6 +29,7 @@ use lambda_runtime::tower::{Layer, Service, service_fn};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::problem::Problem;
 
 /// How long before the function's deadline work must give up, so that it can still say so.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -43,15 +44,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An answer, and what is to be done once it is out.
 #[derive(Debug)]
 pub struct After<T> {
-    /// The answer.
-    pub response: Response<Body>,
+    /// The answer. A problem is one, too.
+    pub response: Result<Response<Body>, Problem>,
     /// The work, if there is any.
     pub then: Option<T>,
 }
 
 impl<T> From<Response<Body>> for After<T> {
     fn from(response: Response<Body>) -> Self {
-        Self { response, then: None }
+        Self { response: Ok(response), then: None }
     }
 }
 

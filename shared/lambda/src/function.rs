@@ -298,7 +298,7 @@ where
             if let Some(item) = then {
                 outbox.put(item, &context).await;
             }
-            Ok(response)
+            response
         };
         async move { Ok(answer(request, handling).await) }.boxed()
     }

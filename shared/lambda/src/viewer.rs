@@ -1,9 +1,10 @@
-//! Where a request comes from: the address of whoever sent it.
+//! Where a request comes from: the address of whoever sent it, and where that is.
 //!
-//! It is looked at and forgotten: never stored or logged in clear.
+//! The address is looked at and forgotten: never stored or logged in clear.
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use lambda_http::http::HeaderMap;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
@@ -12,6 +13,11 @@ use crate::door::FrontDoor;
 
 /// Who asked CloudFront: an address and a port.
 const ADDRESS: &str = "cloudfront-viewer-address";
+/// Where that is, and in whose network.
+const COUNTRY: &str = "cloudfront-viewer-country";
+const REGION: &str = "cloudfront-viewer-country-region";
+const CITY: &str = "cloudfront-viewer-city";
+const NETWORK: &str = "cloudfront-viewer-asn";
 
 /// Knows whom to believe about where a request comes from.
 #[derive(Debug, Clone, Default)]
@@ -34,14 +40,88 @@ impl Viewers {
             .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 
+    /// What is known of whoever sent a request.
+    pub fn viewer<'r>(&self, request: &'r Request) -> Viewer<'r> {
+        if self.door.knows(request) {
+            Viewer::Told(request.headers())
+        } else if self.door.is_open() {
+            Viewer::Direct(request)
+        } else {
+            Viewer::Unknown
+        }
+    }
+
     fn told_by_cloudfront(&self, request: &Request) -> Option<IpAddr> {
         if !self.door.knows(request) {
             return None;
         }
-        // The port is behind the last colon, whatever colons the address has.
-        let (address, _) = request.headers().get(ADDRESS)?.to_str().ok()?.rsplit_once(':')?;
-        address.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        address(request.headers())
     }
+}
+
+/// What is known of whoever sent a request. What CloudFront tells is believed only where the request
+/// came through our own distribution: anybody else can make it up.
+#[derive(Clone, Copy)]
+pub enum Viewer<'r> {
+    /// Our CloudFront distribution tells of them, in these headers.
+    Told(&'r HeaderMap),
+    /// There is no distribution: they asked the gateway, which knows their address.
+    Direct(&'r Request),
+    /// They went around the distribution.
+    Unknown,
+}
+
+impl<'r> Viewer<'r> {
+    /// Their address.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Told(headers) => address(headers),
+            Self::Direct(request) => told_by_gateway(request),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Their country, two letters.
+    pub fn country(self) -> Option<&'r str> {
+        self.told(COUNTRY)
+    }
+
+    /// The region of the country, up to three letters or digits.
+    pub fn region(self) -> Option<&'r str> {
+        self.told(REGION)
+    }
+
+    /// Their town.
+    pub fn city(self) -> Option<&'r str> {
+        self.told(CITY)
+    }
+
+    /// The number of the autonomous system that their address belongs to.
+    pub fn network(self) -> Option<u32> {
+        self.told(NETWORK)?.parse().ok()
+    }
+
+    fn told(self, name: &str) -> Option<&'r str> {
+        match self {
+            // A town's name need not be ASCII.
+            Self::Told(headers) => std::str::from_utf8(headers.get(name)?.as_bytes()).ok(),
+            Self::Direct(_) | Self::Unknown => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Viewer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // It holds the address.
+        f.write_str("Viewer(***)")
+    }
+}
+
+/// The address that CloudFront tells.
+fn address(headers: &HeaderMap) -> Option<IpAddr> {
+    // The port is behind the last colon, whatever colons the address has.
+    let (address, _) = headers.get(ADDRESS)?.to_str().ok()?.rsplit_once(':')?;
+    address.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn told_by_gateway(request: &Request) -> Option<IpAddr> {
@@ -104,6 +184,40 @@ mod tests {
             let address = behind_cloudfront().address(&request(headers, "192.0.2.1"));
             assert_eq!(address.to_string(), "192.0.2.1", "{headers:?}");
         }
+    }
+
+    #[test]
+    fn where_a_viewer_is_is_believed_of_our_cloudfront_only() {
+        let told = [
+            (SECRET, "a secret"),
+            (ADDRESS, "198.51.100.10:46532"),
+            (COUNTRY, "DE"),
+            (REGION, "BE"),
+            (CITY, "Köln"),
+            (NETWORK, "64500"),
+        ];
+        let all = |viewer: Viewer<'_>| {
+            (viewer.country().is_some(), viewer.region().is_some(), viewer.city().is_some())
+        };
+        let ours = request(&told, "192.0.2.1");
+        let viewers = behind_cloudfront();
+        let viewer = viewers.viewer(&ours);
+        assert_eq!((viewer.country(), viewer.region()), (Some("DE"), Some("BE")));
+        assert_eq!((viewer.city(), viewer.network()), (Some("Köln"), Some(64_500)));
+        assert_eq!(viewer.address().unwrap().to_string(), "198.51.100.10");
+        assert_eq!(format!("{viewer:?}"), "Viewer(***)");
+
+        // Without a distribution the headers are anybody's, and the address is the gateway's.
+        let open = Viewers::default();
+        let viewer = open.viewer(&ours);
+        assert_eq!((all(viewer), viewer.network()), ((false, false, false), None));
+        assert_eq!(viewer.address().unwrap().to_string(), "192.0.2.1");
+
+        // Around it: nothing at all, for the gateway saw who knows whom.
+        let around = request(&told[1..], "192.0.2.1");
+        let viewer = viewers.viewer(&around);
+        assert_eq!((all(viewer), viewer.network()), ((false, false, false), None));
+        assert_eq!(viewer.address(), None);
     }
 
     #[test]

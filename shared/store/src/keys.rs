@@ -108,6 +108,13 @@ pub(crate) fn limit(link: LinkId) -> Key {
     Key::new(format!("M#{link}"), "M")
 }
 
+// --- Salts table ------------------------------------------------------------------------------
+
+/// The salt of a day: the whole key.
+pub(crate) fn salt(day: Day) -> String {
+    day.to_string()
+}
+
 // --- Clicks table -----------------------------------------------------------------------------
 
 /// A partition of a link's clicks. Their ids sort by time.

@@ -14,6 +14,7 @@ pub mod ledger;
 mod links;
 mod pause;
 mod row;
+mod salts;
 mod schema;
 mod unavailable;
 
@@ -32,5 +33,6 @@ pub use links::{
     CreateError, Cursor, CursorError, DeleteError, Existence, Filter, Found, LinkPage, LinkStore,
     ReadLinkError, Spent, UpdateError,
 };
+pub use salts::SaltStore;
 pub use schema::{Tables, create_tables};
 pub use unavailable::Unavailable;

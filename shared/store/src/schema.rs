@@ -21,6 +21,8 @@ pub struct Tables<'a> {
     pub clicks: &'a str,
     /// Workspaces and keys.
     pub accounts: &'a str,
+    /// The salts of days. In the cloud no copy is made of this one.
+    pub salts: &'a str,
 }
 
 /// The attribute with the second from which on DynamoDB may delete a row.
@@ -29,10 +31,13 @@ const EXPIRES: &str = "expires";
 /// Makes the tables that are not there yet.
 pub async fn create_tables(aws: &SdkConfig, tables: Tables<'_>) -> Result<(), Unavailable> {
     let client = Client::new(aws);
-    for table in [tables.links, tables.clicks, tables.accounts] {
-        let with_index = table == tables.links;
-        let created = create_table(&client, table, with_index).await;
-        match created {
+    for (table, shape) in [
+        (tables.links, Shape::WithIndex),
+        (tables.clicks, Shape::Plain),
+        (tables.accounts, Shape::Plain),
+        (tables.salts, Shape::HashOnly),
+    ] {
+        match create_table(&client, table, shape).await {
             Ok(()) => expire(&client, table).await?,
             Err(CreateTableError::Exists) => {}
             Err(CreateTableError::Unavailable(error)) => return Err(error),
@@ -41,25 +46,33 @@ pub async fn create_tables(aws: &SdkConfig, tables: Tables<'_>) -> Result<(), Un
     Ok(())
 }
 
+/// What a table has besides its hash key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// A range key.
+    Plain,
+    /// A range key, and the index by slug.
+    WithIndex,
+    /// Nothing: a row is found by its whole key.
+    HashOnly,
+}
+
 enum CreateTableError {
     Exists,
     Unavailable(Unavailable),
 }
 
-async fn create_table(
-    client: &Client,
-    table: &str,
-    with_index: bool,
-) -> Result<(), CreateTableError> {
+async fn create_table(client: &Client, table: &str, shape: Shape) -> Result<(), CreateTableError> {
     let mut call = client
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute(PK))
-        .attribute_definitions(attribute(SK))
-        .key_schema(part(PK, KeyType::Hash))
-        .key_schema(part(SK, KeyType::Range));
-    if with_index {
+        .key_schema(part(PK, KeyType::Hash));
+    if shape != Shape::HashOnly {
+        call = call.attribute_definitions(attribute(SK)).key_schema(part(SK, KeyType::Range));
+    }
+    if shape == Shape::WithIndex {
         let projection = Projection::builder()
             .projection_type(ProjectionType::Include)
             .non_key_attributes("link_id")

@@ -2,13 +2,14 @@
 
 use aws_types::SdkConfig;
 use domain::{
-    Definition, Destination, HostRules, Link, LinkId, Origins, RedirectStatus, Slug, WorkspaceId,
+    Day, Definition, Destination, HostRules, Link, LinkId, Origins, RedirectStatus, Salt, Slug,
+    WorkspaceId,
 };
 use embedded::Embedded;
 use jiff::Timestamp;
 use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Metrics, Random};
 use serde_json::{Value, json};
-use store::{AccountStore, Journal, LedgerStore, LinkStore, Tables};
+use store::{AccountStore, Journal, LedgerStore, LinkStore, SaltStore, Tables};
 use tempfile::NamedTempFile;
 
 use crate::answer::Answer;
@@ -30,6 +31,7 @@ const REQUEST_ID: &str = "test-request";
 const LINKS: &str = "links";
 const CLICKS: &str = "clicks";
 const ACCOUNTS: &str = "accounts";
+const SALTS: &str = "salts";
 const BUCKET: &str = "raw-clicks";
 
 /// The stores in memory, a clock that stands still, and a probe at all calls to AWS.
@@ -111,7 +113,7 @@ impl World {
     pub async fn new() -> Self {
         let embedded = Embedded::in_memory().expect("the stores open");
         let aside = embedded.sdk_config();
-        let tables = Tables { links: LINKS, clicks: CLICKS, accounts: ACCOUNTS };
+        let tables = Tables { links: LINKS, clicks: CLICKS, accounts: ACCOUNTS, salts: SALTS };
         store::create_tables(&aside, tables).await.expect("the tables are made");
         let queue = aws_sdk_sqs::Client::new(&aside).create_queue().queue_name("clicks");
         let queue = queue.send().await.expect("the queue is made");
@@ -160,11 +162,12 @@ impl World {
     }
 
     /// The settings of a function, where its environment names everything there is.
-    pub(crate) fn settings(&self) -> [(&'static str, &str); 7] {
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 8] {
         [
             ("LINKS_TABLE", LINKS),
             ("CLICKS_TABLE", CLICKS),
             ("ACCOUNTS_TABLE", ACCOUNTS),
+            ("SALTS_TABLE", SALTS),
             ("CLICKS_QUEUE_URL", &self.queue_url),
             ("RAW_BUCKET", BUCKET),
             ("ORIGINS", "https://go.example.com"),
@@ -190,6 +193,20 @@ impl World {
     /// The accounts, unseen by the probe.
     pub fn accounts(&self) -> AccountStore {
         AccountStore::new(&self.embedded.sdk_config(), ACCOUNTS)
+    }
+
+    /// Makes salts for the day of the events and the one after it, unseen by the probe.
+    pub async fn put_salts(&self) {
+        let today = Day::of(now());
+        for (day, number) in [(today, 1), (today.next(), 2)] {
+            let salt = Salt::of_random(number, 0);
+            self.salts().put(day, &salt).await.expect("the salt is made");
+        }
+    }
+
+    /// The salts of days, unseen by the probe.
+    pub fn salts(&self) -> SaltStore {
+        SaltStore::new(&self.embedded.sdk_config(), SALTS)
     }
 
     /// The stores' own configuration, unseen by the probe.

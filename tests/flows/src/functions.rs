@@ -64,6 +64,7 @@ functions! {
     "redirect": redirect redirect,
     "register-user": http register_user,
     "revoke-token": http revoke_token,
+    "rotate-salts": schedule rotate_salts,
     "start-sign-in": http start_sign_in,
     "update-link": http update_link,
     "update-member": http update_member,

@@ -24,7 +24,7 @@ fn at(seconds: i64) -> Timestamp {
 async fn store() -> (Embedded, AccountStore) {
     let embedded = Embedded::in_memory().unwrap();
     let aws = embedded.sdk_config();
-    let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts" };
+    let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts", salts: "salts" };
     create_tables(&aws, tables).await.unwrap();
     (embedded, AccountStore::new(&aws, "accounts"))
 }

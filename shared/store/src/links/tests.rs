@@ -52,7 +52,7 @@ pub(crate) fn link(number: i64) -> Link {
 async fn store() -> (Embedded, LinkStore) {
     let embedded = Embedded::in_memory().unwrap();
     let aws = embedded.sdk_config();
-    let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts" };
+    let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts", salts: "salts" };
     create_tables(&aws, tables).await.unwrap();
     (embedded, LinkStore::new(&aws, "links"))
 }

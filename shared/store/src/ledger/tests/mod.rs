@@ -41,7 +41,7 @@ impl Fixture {
         let embedded = Embedded::in_memory().unwrap();
         let aws = embedded.sdk_config();
         let aside = Client::new(&aws);
-        let tables = Tables { links: LINKS, clicks: CLICKS, accounts: "accounts" };
+        let tables = Tables { links: LINKS, clicks: CLICKS, accounts: "accounts", salts: "salts" };
         create_tables(&aws, tables).await.unwrap();
         let (probe, through) = Probe::between(&aws);
         let ledger = LedgerStore::new(&through, CLICKS, LINKS);

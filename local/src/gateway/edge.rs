@@ -1,0 +1,71 @@
+//! What CloudFront is in the cloud, as far as functions see it: the headers that it adds, and the
+//! secret by which they are believed.
+//!
+//! Nobody else's are passed on. There is no table of addresses here, so where a viewer is stays
+//! unknown, unless they say so themselves: `X-Local-Place: DE/BE/Berlin`, `X-Local-Address:
+//! 203.0.113.9` and `X-Local-Network: 24940` become what CloudFront would say of such a viewer.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::json::Object;
+
+/// What proves that a request came through the front door.
+const SECRET: &str = "x-origin-secret";
+
+/// What viewers may say of themselves here.
+const PLACE: &str = "x-local-place";
+const ADDRESS: &str = "x-local-address";
+const NETWORK: &str = "x-local-network";
+
+/// CloudFront's headers for the parts of a place, in their order.
+const PARTS: [&str; 3] =
+    ["cloudfront-viewer-country", "cloudfront-viewer-country-region", "cloudfront-viewer-city"];
+
+/// The front door of one gateway.
+#[derive(Clone)]
+pub(super) struct Edge {
+    secret: String,
+}
+
+impl Edge {
+    /// `setting`: what functions are told as `ORIGIN_SECRET`. Of several secrets the first is the
+    /// newest.
+    pub(super) fn new(setting: &str) -> Self {
+        Self { secret: setting.split(',').next().unwrap_or_default().trim().to_owned() }
+    }
+
+    /// Adds the headers.
+    pub(super) fn fill(&self, out: &mut Object<'_>, headers: &HeaderMap, source: IpAddr) {
+        let said = |name: &str| {
+            let value = headers.get(name)?.as_bytes();
+            std::str::from_utf8(value).ok().map(str::trim).filter(|it| !it.is_empty())
+        };
+        out.text(SECRET, &self.secret);
+        let address = said(ADDRESS).and_then(|it| it.parse().ok()).unwrap_or(source);
+        // CloudFront adds the viewer's port. It says nothing of a viewer.
+        out.text("cloudfront-viewer-address", &format!("{address}:0"));
+        if let Some(place) = said(PLACE) {
+            let parts = place.splitn(PARTS.len(), '/').map(str::trim);
+            for (name, part) in PARTS.into_iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
+                out.text(name, part);
+            }
+        }
+        if let Some(network) = said(NETWORK) {
+            out.text("cloudfront-viewer-asn", network);
+        }
+    }
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edge(***)")
+    }
+}
+
+/// Whether only the front door may say this, or it is said to nobody but the front door.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name == SECRET || name.starts_with("cloudfront-") || [PLACE, ADDRESS, NETWORK].contains(&name)
+}
