@@ -2,8 +2,18 @@
 //!
 //! Every batch of clicks is one object of JSON lines, written before the batch is counted. So a
 //! click that was counted is in the bucket, at least once; copies, and clicks that were refused,
-//! are there too.
+//! are there too. Compaction makes files of it, one for each hour ([`Hour`]), and takes the lines
+//! away.
+//!
+//! | Key | What |
+//! | --- | --- |
+//! | `raw/dt=2026-11-22/hr=09/<ULID>.jsonl` | a batch, by the hour of its arrival |
+//! | `raw/bad/dt=2026-11-22/hr=09/<ULID>.jsonl` | the lines of a batch that could not be read |
+//! | `clicks/dt=2026-11-22/hr=09/clicks.parquet` | the clicks of an hour |
 
+mod hour;
+mod line;
+mod objects;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +22,28 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
-use domain::{Click, Day, Device, Purpose, RecordedClick};
+use domain::RecordedClick;
 use jiff::Timestamp;
-use serde::Serialize;
 use ulid::Ulid;
+
+pub use hour::Hour;
+pub use line::{Line, LineError};
+pub use objects::{Expected, Listed, Object, ObjectError, Objects, Written};
+
+/// What lines of JSON are called in HTTP.
+pub const LINES: &str = "application/x-ndjson";
+
+/// What the keys of batches begin with.
+pub const BATCHES: &str = "raw/dt=";
+
+/// Where lines are that could not be read.
+pub const UNREADABLE: &str = "raw/bad/";
+
+/// Where the lines of a batch go that cannot be read: always to the same place, so that a second
+/// try writes the same object.
+pub fn unreadable(batch: &str) -> String {
+    format!("{UNREADABLE}{}", batch.strip_prefix("raw/").unwrap_or(batch))
+}
 
 /// The bucket of raw clicks.
 #[derive(Debug, Clone)]
@@ -32,93 +60,6 @@ pub struct PutError {
     key: String,
     #[source]
     source: Box<SdkError<PutObjectError>>,
-}
-
-/// The version of the lines. It changes when a name changes its meaning, not when one is added.
-const VERSION: u8 = 1;
-
-/// A click as a line of JSON. The names are what analysts see; new ones may be added.
-#[derive(Serialize)]
-struct Line<'a> {
-    v: u8,
-    id: String,
-    at: String,
-    workspace: String,
-    link: String,
-    domain: &'a str,
-    slug: &'a str,
-    shard: u16,
-    method: &'static str,
-    status: u16,
-    destination: Option<&'a str>,
-    referrer: Option<&'a str>,
-    referrer_url: Option<&'a str>,
-    user_agent: Option<&'a str>,
-    browser: Option<&'a str>,
-    os: Option<&'a str>,
-    device: Option<&'static str>,
-    bot: Option<&'a str>,
-    bot_why: Option<&'static str>,
-    purpose: Option<&'static str>,
-    language: Option<&'a str>,
-    country: Option<&'a str>,
-    region: Option<&'a str>,
-    city: Option<&'a str>,
-    network: Option<u32>,
-    utm_source: Option<&'a str>,
-    utm_medium: Option<&'a str>,
-    utm_campaign: Option<&'a str>,
-    utm_term: Option<&'a str>,
-    utm_content: Option<&'a str>,
-    asked_utm_source: Option<&'a str>,
-    asked_utm_medium: Option<&'a str>,
-    asked_utm_campaign: Option<&'a str>,
-    asked_utm_term: Option<&'a str>,
-    asked_utm_content: Option<&'a str>,
-    visitor: Option<String>,
-}
-
-impl<'a> From<&'a RecordedClick> for Line<'a> {
-    fn from(RecordedClick { click, agent, bot }: &'a RecordedClick) -> Self {
-        Self {
-            v: VERSION,
-            id: click.id.to_string(),
-            at: click.id.at().to_string(),
-            workspace: click.workspace.to_string(),
-            link: click.link.to_string(),
-            domain: &click.domain,
-            slug: &click.slug,
-            shard: click.shard,
-            method: Click::METHOD,
-            status: click.status,
-            destination: click.destination.as_deref(),
-            referrer: click.referrer.as_deref(),
-            referrer_url: click.referrer_url.as_deref(),
-            user_agent: click.user_agent.as_deref(),
-            browser: agent.browser.as_deref(),
-            os: agent.os.as_deref(),
-            device: agent.device.map(Device::as_str),
-            bot: bot.as_ref().map(|bot| bot.name.as_str()),
-            bot_why: bot.as_ref().map(|bot| bot.why.as_str()),
-            purpose: click.purpose.map(Purpose::as_str),
-            language: click.language.as_deref(),
-            country: click.place.country.as_deref(),
-            region: click.place.region.as_deref(),
-            city: click.place.city.as_deref(),
-            network: click.network,
-            utm_source: click.utm.source.as_deref(),
-            utm_medium: click.utm.medium.as_deref(),
-            utm_campaign: click.utm.campaign.as_deref(),
-            utm_term: click.utm.term.as_deref(),
-            utm_content: click.utm.content.as_deref(),
-            asked_utm_source: click.asked_utm.source.as_deref(),
-            asked_utm_medium: click.asked_utm.medium.as_deref(),
-            asked_utm_campaign: click.asked_utm.campaign.as_deref(),
-            asked_utm_term: click.asked_utm.term.as_deref(),
-            asked_utm_content: click.asked_utm.content.as_deref(),
-            visitor: click.visitor.map(|visitor| visitor.to_string()),
-        }
-    }
 }
 
 impl RawClicks {
@@ -140,8 +81,8 @@ impl RawClicks {
             .put_object()
             .bucket(&self.bucket)
             .key(&key)
-            .content_type("application/x-ndjson")
-            .body(ByteStream::from(lines(clicks).into_bytes()))
+            .content_type(LINES)
+            .body(ByteStream::from(lines(clicks)))
             .send()
             .await
             .map_err(|source| PutError {
@@ -156,19 +97,15 @@ impl RawClicks {
 /// Where a batch goes: by the hour of its arrival, as query engines partition, and under an id
 /// that no other batch has. Nothing that a user typed is in it.
 fn key(now: Timestamp, random: u128) -> String {
-    let day = Day::of(now).to_string();
-    let (year, month, day_of_month) = (&day[..4], &day[4..6], &day[6..]);
-    let hour = now.as_second().div_euclid(3_600).rem_euclid(24);
     let batch = Ulid::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
-    format!("raw/dt={year}-{month}-{day_of_month}/hr={hour:02}/{batch}.jsonl")
+    format!("raw/{}/{batch}.jsonl", Hour::of(now))
 }
 
-fn lines(clicks: &[RecordedClick]) -> String {
-    let mut text = String::new();
+/// Clicks as lines of JSON.
+pub fn lines<'a>(clicks: impl IntoIterator<Item = &'a RecordedClick>) -> Vec<u8> {
+    let mut out = Vec::new();
     for click in clicks {
-        let line = serde_json::to_string(&Line::from(click));
-        text.push_str(&line.expect("strings and numbers are JSON"));
-        text.push('\n');
+        Line::write(click, &mut out);
     }
-    text
+    out
 }
