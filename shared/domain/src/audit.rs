@@ -36,6 +36,10 @@ actions! {
     LinkUpdated = "link.updated",
     /// A link was deleted.
     LinkDeleted = "link.deleted",
+    /// Somebody asked that all clicks of a link be removed.
+    LinkPurgeOrdered = "link.purge_ordered",
+    /// Somebody looked everywhere, and nothing of a link's clicks was left.
+    LinkPurged = "link.purged",
     /// An API key was made.
     KeyCreated = "key.created",
     /// An API key was revoked.
@@ -44,6 +48,10 @@ actions! {
     WorkspaceCreated = "workspace.created",
     /// A workspace was renamed, or its limit was set.
     WorkspaceUpdated = "workspace.updated",
+    /// A workspace was deleted, with all that is in it.
+    WorkspaceDeleted = "workspace.deleted",
+    /// Somebody looked everywhere, and nothing of a workspace was left.
+    WorkspacePurged = "workspace.purged",
     /// Somebody became a member of a workspace.
     MemberAdded = "member.added",
     /// A member got another role.

@@ -71,7 +71,9 @@ pub(crate) async fn commit(
     let own = changes.len();
     let items = changes.into_iter().map(|change| change.into_item(table));
     let beside = journal.changes().into_iter().map(|change| change.into_item(journal.table()));
-    let failed = match transact(client, items.chain(beside).collect(), None).await {
+    let order = journal.order().map(|(table, change)| change.into_item(table));
+    let items = items.chain(beside).chain(order).collect();
+    let failed = match transact(client, items, None).await {
         Ok(()) => return Ok(()),
         Err(CommitError::Conditions(failed)) => failed,
         Err(error @ (CommitError::Answered | CommitError::Unavailable(_))) => return Err(error),

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::commit::{Change, Condition};
 use crate::keys;
+use crate::ledger::{LedgerStore, PurgeOrder};
 use crate::row::{BadRow, Item, Read, Write, moment, row};
 
 /// What is written down beside a change.
@@ -21,6 +22,8 @@ pub struct Journal {
     table: String,
     events: Vec<AuditEvent>,
     answer: Option<Answer>,
+    /// The order to purge something, with the table that it is written to.
+    order: Option<(String, Item)>,
 }
 
 /// The answer to a request with an idempotency key, sealed: the row alone cannot be opened.
@@ -39,7 +42,7 @@ pub struct Answer {
 impl Journal {
     /// An entry of the audit log, in this accounts table.
     pub fn new(table: impl Into<String>, event: AuditEvent) -> Self {
-        Self { table: table.into(), events: vec![event], answer: None }
+        Self { table: table.into(), events: vec![event], answer: None, order: None }
     }
 
     /// Nothing: for sample data, for tests, and for what nobody in particular does.
@@ -65,6 +68,17 @@ impl Journal {
     #[must_use]
     pub fn answered(self, answer: Option<Answer>) -> Self {
         Self { answer, ..self }
+    }
+
+    /// The same with the order to purge something: where it is deleted, this is ordered, or neither.
+    #[must_use]
+    pub fn ordering(self, ledger: &LedgerStore, order: &PurgeOrder) -> Self {
+        Self { order: Some((ledger.orders_table().to_owned(), order.row())), ..self }
+    }
+
+    /// The write of the order, and its table. Nothing is in its way.
+    pub(crate) fn order(&self) -> Option<(&str, Change)> {
+        self.order.as_ref().map(|(table, row)| (table.as_str(), Change::Put(row.clone(), None)))
     }
 
     /// The accounts table.

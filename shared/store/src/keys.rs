@@ -157,6 +157,20 @@ pub(crate) fn days_between(first: Day, last: Day) -> (String, String) {
     (format!("D#{first}#"), format!("D#{last}#~"))
 }
 
+/// One shard of what a workspace keeps of a day of links that were purged: their counts, which say
+/// nothing of anybody. With them its counts still are what its clicks and these add up to.
+pub(crate) fn purged_day(workspace: WorkspaceId, day: Day, shard: u8) -> Key {
+    Key::new(rollups(Subject::Workspace(workspace)), format!("P#{day}#{shard:02}"))
+}
+
+/// The partition of the orders to purge something.
+pub(crate) const PURGES: &str = "P";
+
+/// The order to purge a link or a workspace.
+pub(crate) fn purge(of: impl Display) -> Key {
+    Key::new(PURGES.to_owned(), of.to_string())
+}
+
 /// What the sort key of a rollup says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RollupKey {
@@ -164,15 +178,22 @@ pub(crate) enum RollupKey {
     Day(Day, u8),
     /// A shard of the rollup of all time.
     Total(u8),
+    /// A shard of what is kept of a day of links that were purged.
+    Purged(Day, u8),
 }
 
 /// Reads the sort key of a rollup.
 pub(crate) fn parse_rollup(sk: &str) -> Option<RollupKey> {
     let (kind, rest) = sk.split_once('#')?;
     match kind {
-        "D" => {
+        "D" | "P" => {
             let (day, shard) = rest.split_once('#')?;
-            Some(RollupKey::Day(Day::parse(day).ok()?, shard.parse().ok()?))
+            let (day, shard) = (Day::parse(day).ok()?, shard.parse().ok()?);
+            Some(if kind == "D" {
+                RollupKey::Day(day, shard)
+            } else {
+                RollupKey::Purged(day, shard)
+            })
         }
         "T" => Some(RollupKey::Total(rest.parse().ok()?)),
         _ => None,
@@ -365,6 +386,10 @@ mod tests {
         let date = Day::parse("20260301").unwrap();
         assert_eq!(parse_rollup(&day(subject, date, 7).sk), Some(RollupKey::Day(date, 7)));
         assert_eq!(parse_rollup(&total(subject, 63).sk), Some(RollupKey::Total(63)));
+        let workspace = WorkspaceId::new(Timestamp::UNIX_EPOCH, 1);
+        let purged = purged_day(workspace, date, 7);
+        assert_eq!(parse_rollup(&purged.sk), Some(RollupKey::Purged(date, 7)));
+        assert_eq!(purged.pk, rollups(subject));
         assert_eq!(parse_rollup("D#2026#0"), None);
         assert_eq!(parse_rollup("X#1"), None);
     }

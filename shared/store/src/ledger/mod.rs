@@ -16,6 +16,7 @@
 
 mod batch;
 mod pack;
+mod purge;
 mod read;
 mod record;
 mod rollups;
@@ -31,6 +32,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
 
+pub use purge::{Proof, PurgeError, PurgeOrder, Purges, Remains, Removed, Target};
 pub use read::{ClickCursor, ClickPage, ReadError};
 pub use record::{Outcome, RecordError, Recording};
 pub use rows::Period;

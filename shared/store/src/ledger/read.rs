@@ -65,7 +65,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    fn of<E>(what: String, error: SdkError<E>) -> Self
+    pub(super) fn of<E>(what: String, error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

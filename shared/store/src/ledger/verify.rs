@@ -414,6 +414,8 @@ fn sums(rows: &Rows) -> Sums {
         let period = match key {
             RollupKey::Day(day, _) => Period::Day(day),
             RollupKey::Total(_) => Period::AllTime,
+            // Nobody adds to these any more.
+            RollupKey::Purged(..) => continue,
         };
         let sum = sums.entry(period).or_default();
         sum.rollup.merge(&row.rollup);

@@ -4,6 +4,7 @@ mod any;
 mod calls;
 mod contention;
 mod faults;
+mod purge;
 mod read;
 mod record;
 mod shards;
