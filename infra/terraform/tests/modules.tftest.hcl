@@ -147,6 +147,11 @@ run "analytics" {
   }
 
   assert {
+    condition     = substr(join(" ", [for column in aws_glue_catalog_table.clicks.storage_descriptor[0].columns : column.name]), 0, 18) == "id at workspace li"
+    error_message = "The columns stand in their order."
+  }
+
+  assert {
     condition = (
       one(aws_athena_workgroup.this.configuration).enforce_workgroup_configuration
       && one(aws_athena_workgroup.this.configuration).bytes_scanned_cutoff_per_query == 100000000000

@@ -25,10 +25,44 @@ locals {
   # Hyphens would have to be quoted in each query.
   database = replace(var.name, "-", "_")
 
-  # As shared/archive writes them; a test compares the two.
-  columns = {
-    id = "string"
-  }
+  # As shared/archive writes them, in its order, which is that of `SELECT *`; a test compares the two.
+  columns = [
+    ["id", "string"],
+    ["at", "timestamp"],
+    ["workspace", "string"],
+    ["link", "string"],
+    ["domain", "string"],
+    ["slug", "string"],
+    ["shard", "int"],
+    ["method", "string"],
+    ["status", "int"],
+    ["destination", "string"],
+    ["referrer", "string"],
+    ["referrer_url", "string"],
+    ["user_agent", "string"],
+    ["browser", "string"],
+    ["os", "string"],
+    ["device", "string"],
+    ["bot", "string"],
+    ["bot_why", "string"],
+    ["purpose", "string"],
+    ["language", "string"],
+    ["country", "string"],
+    ["region", "string"],
+    ["city", "string"],
+    ["network", "bigint"],
+    ["utm_source", "string"],
+    ["utm_medium", "string"],
+    ["utm_campaign", "string"],
+    ["utm_term", "string"],
+    ["utm_content", "string"],
+    ["asked_utm_source", "string"],
+    ["asked_utm_medium", "string"],
+    ["asked_utm_campaign", "string"],
+    ["asked_utm_term", "string"],
+    ["asked_utm_content", "string"],
+    ["visitor", "string"],
+  ]
 
   # Of the click, in UTC: nobody has to tell Glue of an hour, since the names follow from the clock.
   projection = {
@@ -92,8 +126,8 @@ resource "aws_glue_catalog_table" "clicks" {
       for_each = local.columns
 
       content {
-        name = columns.key
-        type = columns.value
+        name = columns.value[0]
+        type = columns.value[1]
       }
     }
   }
