@@ -171,7 +171,7 @@ impl Visit {
     pub fn by(person: Person, at: Timestamp, chance: &mut Chance) -> Self {
         let mut pick = |count: usize| chance.index(count).min(chance.index(count));
         let (referrer, source) = (pick(REFERRERS.len()), pick(SOURCES.len()));
-        let (is_prefetch, is_head) = (chance.happens(0.0), chance.happens(0.02));
+        let (is_prefetch, is_head) = (chance.happens(0.02), chance.happens(0.02));
         Self { person, at, referrer, source, is_prefetch, is_head }
     }
 

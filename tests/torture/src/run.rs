@@ -138,6 +138,7 @@ pub struct Rack {
     pub(crate) links: Vec<Link>,
     pub(crate) model: Model,
     recorders: Vec<Worker>,
+    salter: Worker,
     redirects: Vec<Function>,
     gateway: Gateway,
     post: Postman,
@@ -168,6 +169,7 @@ pub async fn kill_everywhere(seed: u64) -> (u64, Report) {
         Plan { links: 6, climate: Climate::CALM, killed: 0.0, workers: 1, ..Plan::small(seed) };
     let mut rack = Rack::new(plan, lost).await;
     rack.post.be_punctual();
+    rack.rotate_salts().await;
     let zipf = Zipf::of(rack.links.len());
     let mut killed = 0;
     loop {
@@ -175,6 +177,7 @@ pub async fn kill_everywhere(seed: u64) -> (u64, Report) {
             rack.visit(&zipf, 50).await;
             rack.go_to(rack.world.clock.now() + SignedDuration::from_mins(17));
         }
+        rack.rotate_salts().await;
         let now = rack.world.clock.now();
         rack.post.collect(now).await;
         let batch: Vec<usize> = rack.post.due(now, usize::MAX).concat();
@@ -213,7 +216,7 @@ impl Rack {
             random: Random::seeded(seed.bits()),
             ..world.boot_with(name, more)
         };
-        let (recorders, redirects) = load(&plan, boot).await;
+        let (recorders, salter, redirects) = load(&plan, boot).await;
         let post = Postman::of(&world, world.queue_url(), chance.branch());
         Self {
             plan,
@@ -224,6 +227,7 @@ impl Rack {
             links,
             model: Model::default(),
             recorders,
+            salter,
             redirects,
             gateway: Gateway::default(),
             post,
@@ -240,6 +244,7 @@ impl Rack {
         self.weather.err(self.plan.mistake);
         let mut clicked = 0;
         for hour in 0..hours {
+            self.rotate_salts().await;
             self.weather.turn(self.plan.climate);
             let until = self.plan.clicks * usize::try_from(hour + 1).unwrap_or(0)
                 / usize::try_from(hours).unwrap_or(1);
@@ -265,6 +270,12 @@ impl Rack {
                 say(&format!("{seconds:>5} s: {clicked} visits, hour {} of {hours}", hour + 1));
             }
         }
+    }
+
+    /// The schedule of the salts: in the first hour in calm weather, then in any.
+    async fn rotate_salts(&self) {
+        let event = scheduled("rotate-salts", self.world.clock.now());
+        self.sim.run(self.salter.work(None, event)).await;
     }
 
     /// One request for a link, or for what is none.
@@ -396,7 +407,7 @@ impl Rack {
 async fn load(
     plan: &Plan,
     mut boot: impl FnMut(&'static str, &Arc<Life>, &[(&'static str, &str)]) -> Boot,
-) -> (Vec<Worker>, Vec<Function>) {
+) -> (Vec<Worker>, Worker, Vec<Function>) {
     let mut recorders = Vec::new();
     for _ in 0..plan.workers {
         let life = Arc::default();
@@ -404,6 +415,10 @@ async fn load(
         let function = Function::sqs(boot, record_clicks::load, record_clicks::handle).await;
         recorders.push(Worker { life, function: function.expect("the settings are there") });
     }
+    let life = Arc::default();
+    let salter = boot("rotate-salts", &life, &[]);
+    let function = Function::schedule(salter, rotate_salts::load, rotate_salts::handle).await;
+    let salter = Worker { life, function: function.expect("the settings are there") };
     let mut redirects = Vec::new();
     for _ in 0..2 {
         let boot = boot("redirect", &Arc::default(), &[("ORIGIN_SECRET", ORIGIN_SECRET)]);
@@ -411,7 +426,24 @@ async fn load(
         let function = Function::http_then(boot, load, handle, then).await;
         redirects.push(function.expect("the settings are there"));
     }
-    (recorders, redirects)
+    (recorders, salter, redirects)
+}
+
+/// The event of a schedule.
+fn scheduled(function: &str, at: Timestamp) -> Invocation {
+    let event = serde_json::json!({
+        "version": "0",
+        "id": "8f0a2c6e-41d7-4b95-9a3c-5e7d1f2b6c84",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": at.to_string(),
+        "region": "eu-west-1",
+        "resources": [format!("arn:aws:events:eu-west-1:123456789012:rule/signpost-{function}")],
+        "detail": {},
+    });
+    let timeout = std::time::Duration::from_secs(900);
+    Invocation { timeout, ..Invocation::new(event.to_string().into_bytes(), "torture") }
 }
 
 /// Link number so and so; every tenth has a second slug.

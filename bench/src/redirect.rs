@@ -1,0 +1,164 @@
+//! This revision's redirect beside an earlier one's, in one run.
+//!
+//! Both are compiled from the same probe (`probe/main.rs`): the earlier one in a worktree of its own,
+//! next to the target folder. Instructions are counted by valgrind, which a busy machine does not
+//! disturb; the time on the CPU is taken in turns.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use crate::table::{Table, here, publish, say};
+
+/// The revision before the clicks knew more than their user agent.
+const BEFORE: &str = "aee5c6e";
+
+/// The manifest of the probe in an earlier revision.
+const MANIFEST: &str = r#"[package]
+name = "redirect-probe"
+version.workspace = true
+edition.workspace = true
+rust-version.workspace = true
+license.workspace = true
+publish.workspace = true
+
+[features]
+salts = []
+
+[dependencies]
+aws-smithy-runtime-api.workspace = true
+aws-smithy-types.workspace = true
+lambda.workspace = true
+redirect.workspace = true
+serde_json.workspace = true
+testkit.workspace = true
+tokio.workspace = true
+"#;
+
+/// How many calls are timed at once, and how often in turns.
+const CALLS: u32 = 20_000;
+const TURNS: usize = 9;
+
+pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
+    let revision = more.first().map_or(BEFORE, String::as_str);
+    let now = built_here()?;
+    let before = built_at(revision, &now)?;
+    let mut table = Table::new(
+        format!("The redirect of a remembered link, beside revision {revision}"),
+        &["of one call", "before", "now", "now / before"],
+    );
+    for (what, name) in [("answer", "until the answer"), ("click", "with the click sent")] {
+        if let (Some(a), Some(b)) = (instructions(&before, what)?, instructions(&now, what)?) {
+            table.row(vec![
+                json!(format!("instructions, {name}")),
+                json!(a),
+                json!(b),
+                json!(ratio(b, a)),
+            ]);
+        } else {
+            say("valgrind is not there: no instructions are counted");
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for turn in 0..TURNS {
+            // Whoever is second may be better off.
+            if turn.is_multiple_of(2) {
+                a.push(nanoseconds(&before, what)?);
+                b.push(nanoseconds(&now, what)?);
+            } else {
+                b.push(nanoseconds(&now, what)?);
+                a.push(nanoseconds(&before, what)?);
+            }
+        }
+        let (a, b) = (median(a), median(b));
+        table.row(vec![
+            json!(format!("CPU in ns, {name}")),
+            json!(a),
+            json!(b),
+            json!(ratio(b, a)),
+        ]);
+    }
+    publish("redirect", &[table])
+}
+
+/// This revision's probe.
+fn built_here() -> anyhow::Result<PathBuf> {
+    let root = here().join("..");
+    cargo(&root, &["build", "--release", "--locked", "-p", "bench", "--bin", "redirect-probe"])?;
+    let own = std::env::current_exe().context("finding this program")?;
+    let built = own.with_file_name("redirect-probe");
+    let kept = own.with_file_name("redirect-probe-now");
+    std::fs::copy(&built, &kept).with_context(|| format!("copying {}", built.display()))?;
+    Ok(kept)
+}
+
+/// The probe of an earlier revision, compiled in a worktree beside the target folder.
+fn built_at(revision: &str, now: &Path) -> anyhow::Result<PathBuf> {
+    let target = now.ancestors().nth(2).context("a release is in a target folder")?;
+    let beside = target.parent().context("the target folder is in a folder")?;
+    let tree = beside.join(format!("bench-{revision}"));
+    if !tree.exists() {
+        let tree = tree.to_str().context("the folder's name is UTF-8")?;
+        let mut git = Command::new("git");
+        git.current_dir(here()).args(["worktree", "add", "--detach", tree, revision]);
+        ensure!(git.status()?.success(), "git made no worktree of {revision}");
+    }
+    let probe = tree.join("tests/redirect-probe");
+    std::fs::create_dir_all(probe.join("src"))?;
+    std::fs::write(probe.join("Cargo.toml"), MANIFEST)?;
+    std::fs::copy(here().join("probe/main.rs"), probe.join("src/main.rs"))?;
+    // What does not depend on the revision is compiled once for both.
+    let target = target.to_str().context("the folder's name is UTF-8")?;
+    cargo(
+        &tree,
+        &["build", "--release", "--offline", "-p", "redirect-probe", "--target-dir", target],
+    )?;
+    let kept = now.with_file_name(format!("redirect-probe-{revision}"));
+    std::fs::copy(now.with_file_name("redirect-probe"), &kept)?;
+    Ok(kept)
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    say(&format!("cargo {}", arguments.join(" ")));
+    let status = Command::new("cargo").current_dir(root).args(arguments).status()?;
+    ensure!(status.success(), "cargo failed");
+    Ok(())
+}
+
+/// How many nanoseconds on the CPU a call takes.
+fn nanoseconds(probe: &Path, what: &str) -> anyhow::Result<u64> {
+    let output = Command::new(probe).args([what, &CALLS.to_string()]).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().parse::<u64>()? / u64::from(CALLS))
+}
+
+/// How many instructions a call takes: the difference between many calls and few, so that the start is
+/// not in it. `None` without valgrind.
+fn instructions(probe: &Path, what: &str) -> anyhow::Result<Option<u64>> {
+    const FEW: u64 = 200;
+    const MANY: u64 = 2_200;
+    let count = |calls: u64| -> anyhow::Result<Option<u64>> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(probe);
+        let Ok(output) = valgrind.args([what, &calls.to_string()]).output() else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{text}");
+        let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1));
+        Ok(Some(collected.context("callgrind counts")?.trim().parse()?))
+    };
+    let (Some(few), Some(many)) = (count(FEW)?, count(MANY)?) else { return Ok(None) };
+    Ok(Some(many.saturating_sub(few) / (MANY - FEW)))
+}
+
+fn median(mut all: Vec<u64>) -> u64 {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or(0)
+}
+
+fn ratio(now: u64, before: u64) -> f64 {
+    let part = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    part(now) / part(before.max(1))
+}
