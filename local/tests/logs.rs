@@ -1,15 +1,17 @@
-//! What the log says of people and of secrets: nothing.
+//! What the log says of people and of secrets: nothing. And what is kept of their addresses: nothing.
 //!
 //! The real program runs with all that can be logged, everything is done in it that deals with
 //! passwords, tokens, keys, e-mail addresses and network addresses, in good ways and in bad ones, and
 //! then its whole output is searched: for each of the very values, and for whatever looks like one.
+//! Network addresses are looked for in all that it has stored and queued, too.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "the whole file is a test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What comes without this is refused; what comes with it is believed about the viewer's address.
 const ORIGIN_SECRET: &str = "the-secret-between-the-edge-and-the-origin";
+
+/// Where viewers are.
+const VIEWERS: [&str; 4] = ["203.0.113.77", "198.51.100.23", "2001:db8:77::1", "2001:db8:99::7"];
 
 /// The first user's e-mail address.
 const OWNER: &str = "owner@example.com";
@@ -268,13 +273,18 @@ fn live(running: &Running, dir: &Path) -> Secrets {
     running.api("GET", "links", &forged, &Value::Null).expect(401);
 
     // Addresses: of the viewer, as the edge tells them, and as somebody pretends.
-    let viewers = ["203.0.113.77", "198.51.100.23:443", "[2001:db8:77::1]:443", "2001:db8:99::7"];
     let slug = json!({ "url": "https://example.com/", "slug": "spring" });
     running.api("POST", "links", &key, &slug).expect(201);
-    for viewer in viewers {
+    for viewer in VIEWERS {
         secrets.keep(viewer);
-        let headers = [("CloudFront-Viewer-Address", viewer), ("X-Forwarded-For", viewer)];
+        let headers = [
+            ("X-Local-Address", viewer),
+            ("X-Local-Place", "DE/BE/Berlin"),
+            ("CloudFront-Viewer-Address", viewer),
+            ("X-Forwarded-For", viewer),
+        ];
         assert_eq!(running.ask("GET", "/spring", &headers, "").status, 302);
+        assert_eq!(running.ask("GET", "/sprong", &headers, "").status, 404);
         assert_eq!(running.ask("GET", &format!("/{viewer}"), &headers, "").status, 404);
         let fields = [
             ("grant_type", "password"),
@@ -346,6 +356,71 @@ fn no_secret_and_no_person_is_in_the_log() {
         found.extend(lines.map(|line| format!("`{secret}` in: {line}")));
     }
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// All files in a folder and in those below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn no_address_of_a_viewer_is_stored_or_queued() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), None);
+    let link = json!({ "url": "https://example.com/", "slug": "spring" });
+    let link = running.api("POST", "links", &running.key, &link).expect(201);
+    let clicks = format!("links/{}/clicks", link["id"].as_str().unwrap());
+    for viewer in VIEWERS {
+        let headers = [("X-Local-Address", viewer), ("User-Agent", "Mozilla/5.0 Firefox/145.0")];
+        for path in ["/spring", "/sprong"] {
+            running.ask("GET", path, &headers, "");
+        }
+    }
+    // Through the queue, into the ledger and the bucket.
+    let begin = Instant::now();
+    let recorded = loop {
+        let page = running.api("GET", &clicks, &running.key, &Value::Null).expect(200);
+        let items = page["items"].as_array().unwrap().clone();
+        if items.len() == VIEWERS.len() {
+            break items;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{page}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    // They were told from each other, so the addresses were there.
+    let visitors: BTreeSet<_> = recorded.iter().map(|click| click["visitor"].as_str()).collect();
+    assert_eq!(visitors.len(), VIEWERS.len());
+    assert!(!visitors.contains(&None), "{recorded:?}");
+    let log = running.stop();
+
+    let mut texts: Vec<(String, Vec<u8>)> = files(dir.path())
+        .into_iter()
+        .map(|path| (path.display().to_string(), fs::read(path).unwrap()))
+        .collect();
+    texts.push(("the log".to_owned(), log.into_bytes()));
+    let has = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|it| it == part);
+    // What was searched is where clicks are: in the database, the queue and the bucket.
+    let visitor = recorded[0]["visitor"].as_str().unwrap().as_bytes();
+    let places: Vec<_> = texts.iter().filter(|(_, text)| has(text, visitor)).collect();
+    for place in ["dynamodb.sqlite", "sqs.sqlite", "/s3/"] {
+        assert!(places.iter().any(|(name, _)| name.contains(place)), "{place}");
+    }
+    for viewer in VIEWERS {
+        let address: IpAddr = viewer.parse().unwrap();
+        let mut forms = vec![viewer.as_bytes().to_vec()];
+        if let IpAddr::V6(address) = address {
+            // Four bytes may be there by chance, sixteen are not.
+            forms.push(address.octets().to_vec());
+        }
+        for (name, text) in &texts {
+            assert!(!forms.iter().any(|form| has(text, form)), "{viewer} is in {name}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use domain::{Agent, Click, RecordedClick, Retention, bot};
+use agents::Agents;
+use domain::{Click, RecordedClick, Retention};
 use lake::RawClicks;
 use lambda::{Boot, Clock, EnvError, Failed, Message, Random};
 use queue::ClickMessage;
@@ -15,6 +16,7 @@ use store::ledger::{Outcome, Recording};
 /// What the handler works with.
 #[derive(Debug, Clone)]
 pub struct App {
+    agents: Agents,
     lake: RawClicks,
     ledger: LedgerStore,
     retention: Retention,
@@ -27,6 +29,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let clicks = boot.env.required("CLICKS_TABLE")?;
     let links = boot.env.required("LINKS_TABLE")?;
     Ok(App {
+        agents: Agents::default(),
         lake: RawClicks::new(&boot.aws, boot.env.required("RAW_BUCKET")?),
         ledger: LedgerStore::new(&boot.aws, clicks, links),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
@@ -43,7 +46,7 @@ pub async fn handle(
 ) -> Vec<Failed> {
     let begin = Instant::now();
     let now = app.clock.now();
-    let Batch { ids, clicks, mut failed } = Batch::read(messages);
+    let Batch { ids, clicks, mut failed } = Batch::read(messages, &app.agents);
     if clicks.is_empty() {
         return failed;
     }
@@ -88,14 +91,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(messages: Vec<Message<ClickMessage>>) -> Self {
+    fn read(messages: Vec<Message<ClickMessage>>, agents: &Agents) -> Self {
         let mut batch = Self { ids: Vec::new(), clicks: Vec::new(), failed: Vec::new() };
         for Message { id, body } in messages {
             match Click::try_from(body) {
                 Ok(click) => {
-                    let bot = bot::label(click.user_agent.as_deref());
                     batch.ids.push(id);
-                    batch.clicks.push(RecordedClick { click, agent: Agent::default(), bot });
+                    batch.clicks.push(agents.read(click));
                 }
                 Err(error) => batch.failed.push(Failed::new(id, &error)),
             }

@@ -1,7 +1,8 @@
 //! The sample clicks: by popularity, by the days of the week, by the hours of a day.
 
+use agents::Agents;
 use domain::{
-    Agent, Click, ClickId, Day, Domain, LinkId, Place, RecordedClick, RedirectStatus, Utm,
+    Click, ClickId, Day, Domain, LinkId, Place, RecordedClick, RedirectStatus, Utm, Visitor,
     WorkspaceId, bot,
 };
 use jiff::SignedDuration;
@@ -74,6 +75,36 @@ const USER_AGENTS: [(&str, u64); 16] = [
     ("curl/8.5.0", 1),
 ];
 
+/// Where they are, with weights, and the language that they like best.
+const PLACES: [(([&str; 3], &str), u64); 14] = [
+    ((["DE", "BE", "Berlin"], "de-DE"), 18),
+    ((["DE", "BY", "Munich"], "de-DE"), 11),
+    ((["DE", "HH", "Hamburg"], "de-DE"), 7),
+    ((["AT", "9", "Vienna"], "de-AT"), 9),
+    ((["CH", "ZH", "Zürich"], "de-CH"), 6),
+    ((["GB", "ENG", "London"], "en-GB"), 10),
+    ((["FR", "IDF", "Paris"], "fr-FR"), 7),
+    ((["NL", "NH", "Amsterdam"], "nl-NL"), 5),
+    ((["ES", "MD", "Madrid"], "es-ES"), 4),
+    ((["PL", "14", "Warsaw"], "pl-PL"), 4),
+    ((["US", "NY", "New York"], "en-US"), 8),
+    ((["US", "CA", "San Francisco"], "en-US"), 5),
+    ((["IN", "KA", "Bengaluru"], "en-IN"), 4),
+    ((["BR", "SP", "São Paulo"], "pt-BR"), 2),
+];
+
+/// How the links were spread, with weights: source and medium.
+const CAMPAIGNS: [(Option<[&str; 2]>, u64); 5] = [
+    (None, 55),
+    (Some(["newsletter", "email"]), 20),
+    (Some(["instagram", "social"]), 11),
+    (Some(["poster", "print"]), 8),
+    (Some(["linkedin", "social"]), 6),
+];
+
+/// How many people there are to click on a day.
+const PEOPLE: i64 = 4_000;
+
 /// How many clicks a link has: Zipf's law, so that the tenth has a tenth of the first.
 pub(crate) fn share(at: usize) -> usize {
     const SCALE: usize = 1_000_000;
@@ -102,6 +133,7 @@ pub(crate) fn of_link(
     domain: &Domain,
     slug: &str,
 ) -> impl Iterator<Item = RecordedClick> {
+    let (agents, sample) = (Agents::default(), at);
     let mut chance = Chance(Random::seeded(SEED.rotate_left(17) ^ (at as u64)));
     let made = first_day(at);
     let days: Vec<(i32, u64)> =
@@ -113,9 +145,21 @@ pub(crate) fn of_link(
         let at = start + SignedDuration::from_secs(second);
         let at = at + SignedDuration::from_millis(chance.below(1000));
         let user_agent = *chance.pick(&USER_AGENTS);
-        let bot = bot::label(Some(user_agent));
-        let referrer = chance.pick(&REFERRERS).filter(|_| bot.is_none());
-        let click = Click {
+        let is_bot = bot::by_user_agent(Some(user_agent)).is_some();
+        let referrer = chance.pick(&REFERRERS).filter(|_| !is_bot);
+        let (place, language) = *chance.pick(&PLACES);
+        let [country, region, city] = place.map(|name| Some(name.to_owned()));
+        let asked_utm = match *chance.pick(&CAMPAIGNS) {
+            Some([source, medium]) if !is_bot => Utm {
+                source: Some(source.to_owned()),
+                medium: Some(medium.to_owned()),
+                ..Utm::default()
+            },
+            Some(_) | None => Utm::default(),
+        };
+        // Somebody who clicks twice on a day is the same; nobody is two days long.
+        let person = Day::of(at).start_second() * PEOPLE + chance.below(PEOPLE);
+        agents.read(Click {
             id: ClickId::new(at, chance.0.u128()),
             link,
             workspace,
@@ -124,20 +168,25 @@ pub(crate) fn of_link(
             // Links begin with one partition.
             shard: 0,
             status: RedirectStatus::Found.code(),
+            destination: Some(SAMPLES[sample].url.to_owned()),
             referrer: referrer.map(str::to_owned),
+            referrer_url: referrer.map(|host| format!("https://{host}/")),
             user_agent: Some(user_agent.to_owned()),
-            destination: None,
-            referrer_url: None,
-            language: None,
+            language: (!is_bot).then(|| language.to_owned()),
             purpose: None,
-            place: Place::default(),
+            place: Place { country, region, city },
             network: None,
             utm: Utm::default(),
-            asked_utm: Utm::default(),
-            visitor: None,
-        };
-        RecordedClick { click, agent: Agent::default(), bot }
+            asked_utm,
+            visitor: Some(visitor_of(person)),
+        })
     })
+}
+
+/// A number that looks like a piece of a hash, as visitors' numbers do.
+fn visitor_of(person: i64) -> Visitor {
+    let bits = Random::seeded(person.unsigned_abs()).u128() >> 64;
+    Visitor::new(u64::try_from(bits).unwrap_or_default())
 }
 
 fn of_day(day: Day) -> u64 {

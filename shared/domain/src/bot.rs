@@ -4,6 +4,7 @@
 //! It is small on purpose: the redirect of a limited link reads it before it answers.
 
 use crate::click::{BotLabel, BotWhy};
+use crate::purpose::Purpose;
 
 /// What sort of program it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,11 +118,46 @@ pub fn find(user_agent: Option<&str>) -> Option<Bot> {
         .map(|&(_, name, kind)| Bot { name, kind })
 }
 
-/// The label of a click in the ledger.
-pub fn label(user_agent: Option<&str>) -> Option<BotLabel> {
+/// The label of a click whose user agent gives a program away.
+pub fn by_user_agent(user_agent: Option<&str>) -> Option<BotLabel> {
     let bot = find(user_agent)?;
     let why = if bot == NAMELESS { BotWhy::NoUserAgent } else { BotWhy::UserAgent };
     Some(BotLabel { name: bot.name.to_owned(), why })
+}
+
+/// The label of a click that a browser seems to have sent, but nobody at a browser: fetched in
+/// advance, or from a network of rented computers.
+pub fn by_circumstances(purpose: Option<Purpose>, network: Option<u32>) -> Option<BotLabel> {
+    let (name, why) = match (purpose, network.and_then(data_centre)) {
+        (Some(Purpose::Prefetch), _) => ("(prefetch)", BotWhy::Prefetch),
+        (Some(Purpose::Preview), _) => ("(preview)", BotWhy::Preview),
+        (None, Some(name)) => (name, BotWhy::DataCentre),
+        (None, None) => return None,
+    };
+    Some(BotLabel { name: name.to_owned(), why })
+}
+
+/// Networks in which computers are rented, by the numbers of their autonomous systems. Those
+/// through which people come are not in it, even where they belong to the same companies: the
+/// relays of browsers (iCloud's at Akamai, Cloudflare and Fastly), and Google's own.
+const DATA_CENTRES: &[(&str, &[u32])] = &[
+    ("(Amazon Web Services)", &[8_987, 14_618, 16_509]),
+    ("(Google Cloud)", &[19_527, 396_982]),
+    ("(Microsoft Azure)", &[8_075]),
+    ("(DigitalOcean)", &[14_061]),
+    ("(Hetzner)", &[24_940, 212_317, 213_230]),
+    ("(OVH)", &[16_276, 35_540]),
+    ("(Akamai Cloud)", &[63_949]),
+    ("(Vultr)", &[20_473]),
+    ("(Oracle Cloud)", &[31_898]),
+    ("(Alibaba Cloud)", &[37_963, 45_102]),
+    ("(Tencent Cloud)", &[45_090, 132_203]),
+    ("(Contabo)", &[40_021, 51_167, 141_995]),
+    ("(Scaleway)", &[12_876]),
+];
+
+fn data_centre(network: u32) -> Option<&'static str> {
+    DATA_CENTRES.iter().find(|(_, all)| all.contains(&network)).map(|(name, _)| *name)
 }
 
 impl Bot {
@@ -156,10 +192,31 @@ mod tests {
         assert!(preview.is_some_and(|bot| bot.name == "Slack" && bot.only_looks()));
         let tool = find(Some("curl/8.5.0"));
         assert!(tool.is_some_and(|bot| bot.name == "curl" && !bot.only_looks()));
-        let label = |user_agent| label(user_agent).map(|label| (label.name, label.why));
+        let label = |user_agent| by_user_agent(user_agent).map(|label| (label.name, label.why));
         assert_eq!(label(None), Some(("(no user agent)".to_owned(), BotWhy::NoUserAgent)));
         let other = label(Some("Acme/1.0 (+https://acme.example)"));
         assert_eq!(other, Some(("(other bot)".to_owned(), BotWhy::UserAgent)));
+    }
+
+    #[test]
+    fn nobody_is_at_a_browser_that_looks_ahead_or_stands_in_a_data_centre() {
+        let label = |purpose, network| {
+            by_circumstances(purpose, network).map(|label| (label.name, label.why))
+        };
+        let named = |name: &str, why| Some((name.to_owned(), why));
+        assert_eq!(label(None, None), None);
+        // A telephone company.
+        assert_eq!(label(None, Some(3_320)), None);
+        assert_eq!(label(None, Some(24_940)), named("(Hetzner)", BotWhy::DataCentre));
+        // What the browser says itself is more certain than where it stands.
+        let prefetch = label(Some(Purpose::Prefetch), Some(24_940));
+        assert_eq!(prefetch, named("(prefetch)", BotWhy::Prefetch));
+        assert_eq!(label(Some(Purpose::Preview), None), named("(preview)", BotWhy::Preview));
+        let mut all: Vec<_> = DATA_CENTRES.iter().flat_map(|(_, all)| *all).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count, "a network belongs to one");
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Graph {
 fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
     match name {
         _ if is_function => &[
+            "agents",
             "api",
             "domain",
             "guard",
@@ -71,7 +72,7 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
             "store",
             "tokens",
         ],
-        "store" | "queue" | "lake" | "passwords" => &["domain"],
+        "agents" | "store" | "queue" | "lake" | "passwords" => &["domain"],
         "guard" => &["domain", "lambda", "store"],
         "sso" | "tokens" => &["domain", "lambda"],
         "api" => &["domain", "lambda", "store"],
@@ -122,7 +123,7 @@ fn dependencies_stay_behind_their_firewalls() {
         ("api", &["aws-sdk-sqs", "aws-sdk-s3"]),
         ("guard", &["aws-sdk-kms", "argon2", "openidconnect"]),
         ("record-clicks", &["api", "guard"]),
-        ("redirect", &["aws-sdk-kms", "argon2", "guard", "openidconnect"]),
+        ("redirect", &["agents", "aws-sdk-kms", "argon2", "guard", "openidconnect"]),
     ];
     let mut faults = Vec::new();
     // Only by itself: the graph has the features that all members turn on together, and others'
