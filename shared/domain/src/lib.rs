@@ -9,7 +9,9 @@ pub mod bot;
 mod click;
 mod day;
 mod destination;
+mod dimension;
 mod email;
+pub mod filter;
 mod id;
 mod idempotency;
 mod identity;
@@ -42,7 +44,10 @@ mod tag;
 mod throttle;
 mod user;
 mod utm;
+pub mod values;
+mod varint;
 mod visitor;
+pub mod visitors;
 mod workspace;
 
 pub use agent::{Agent, Device};
@@ -50,6 +55,7 @@ pub use audit::{Action, ActionError, AuditEvent};
 pub use click::{BotLabel, BotWhy, Click, RecordedClick};
 pub use day::{Day, DayError};
 pub use destination::{Destination, DestinationError, HostRules};
+pub use dimension::{Dimension, DimensionError};
 pub use email::{Email, EmailError};
 pub use id::{
     AuditId, ClickId, IdError, InvitationId, KeyId, LinkId, TokenId, UserId, WorkspaceId,
