@@ -63,17 +63,19 @@ pub async fn handle(
         within: budget.saturating_sub(begin.elapsed()),
         random: app.random.u128(),
     };
-    let (mut recorded, mut duplicates) = (0_u32, 0_u32);
+    let (mut recorded, mut duplicates, mut purged) = (0_u32, 0_u32, 0_u32);
     for (id, outcome) in ids.into_iter().zip(app.ledger.record(&clicks, how).await) {
         match outcome {
             Outcome::Recorded => recorded += 1,
             Outcome::Duplicate => duplicates += 1,
+            Outcome::Purged => purged += 1,
             Outcome::Failed(error) => failed.push(Failed::new(id, &*error)),
         }
     }
     tracing::info!(
         clicks.recorded = recorded,
         clicks.duplicates = duplicates,
+        clicks.purged = purged,
         clicks.failed = failed.len(),
         raw.key = key,
         duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),

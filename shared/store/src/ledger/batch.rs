@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
             Ok(()) | Err(ReadError::BadRow(_)) => {}
             Err(error) => return self.fail(&order, RecordError::Unreadable(error)),
         }
-        let stretches = pack(&parcels, Limits::DYNAMODB, |_| rows::MAX_ROLLUP_BYTES);
+        let stretches = pack(&parcels, Limits::DYNAMODB, |cell| self.rollups.bytes(cell));
         let mut groups: VecDeque<Places> =
             stretches.into_iter().map(|stretch| order[stretch].to_vec()).collect();
         while let Some(group) = groups.pop_front() {
@@ -124,7 +124,7 @@ impl<'a> Batch<'a> {
         let parcels = order
             .iter()
             .map(|&place| Parcel {
-                bytes: rows::bytes_of(&self.row(place)),
+                bytes: rows::bytes_of(&self.row(place)) + rows::BYTES_PER_CLICK,
                 cells: Cell::of(&self.clicks[place].click).to_vec(),
             })
             .collect();
@@ -163,6 +163,9 @@ impl<'a> Batch<'a> {
                     break;
                 }
             }
+            if self.let_purged_go(&mut group) {
+                continue;
+            }
             match self.store.transact(self.items(&group, &added)).await {
                 Answer::Written => {
                     self.rollups.written(&added);
@@ -197,13 +200,32 @@ impl<'a> Batch<'a> {
         Vec::new()
     }
 
+    /// Lets those clicks go whose link or workspace is purged. Says whether there were any.
+    ///
+    /// Every transaction that follows writes a total of both subjects under the condition that it
+    /// is still the one that was read, without a fence.
+    fn let_purged_go(&mut self, group: &mut Places) -> bool {
+        let purged: Places = group
+            .iter()
+            .copied()
+            .filter(|&place| {
+                let click = &self.clicks[place].click;
+                self.rollups.purged(Subject::Link(click.link))
+                    || self.rollups.purged(Subject::Workspace(click.workspace))
+            })
+            .collect();
+        self.settle(&purged, &Outcome::Purged);
+        group.retain(|place| !purged.contains(place));
+        !purged.is_empty()
+    }
+
     /// What a group adds to each cell.
     fn added(&self, group: &[usize]) -> BTreeMap<Cell, Rollup> {
         let mut added = BTreeMap::<Cell, Rollup>::new();
         for &place in group {
-            let RecordedClick { click, bot, .. } = &self.clicks[place];
-            for cell in Cell::of(click) {
-                added.entry(cell).or_default().merge(&cell.one(click.id.at(), bot.is_some()));
+            let recorded = &self.clicks[place];
+            for cell in Cell::of(&recorded.click) {
+                added.entry(cell).or_default().merge(&cell.one(recorded));
             }
         }
         added

@@ -21,6 +21,7 @@ mod read;
 mod record;
 mod rollups;
 mod rows;
+mod scan;
 mod shards;
 mod subject;
 #[cfg(test)]

@@ -28,7 +28,9 @@ use super::rows::RollupRow;
 use super::shards::MAX_SHARDS;
 use super::subject::Subject;
 use super::transact::Answer;
+use crate::commit::{Change, CommitError, Condition, commit};
 use crate::dice::Dice;
+use crate::journal::Journal;
 use crate::keys::{self, Key, RollupKey};
 use crate::pause::pause;
 use crate::row::{BadRow, FORMAT, Item, Read, Value, Write, moment, row};
@@ -293,23 +295,46 @@ impl LedgerStore {
         Ok(row.as_ref().map(PurgeOrder::read).transpose()?)
     }
 
-    /// Writes down that nothing is left, with what had to be removed for it. Says whether it is the
-    /// first time.
+    /// Writes an order for what was deleted before, unless there is one. Says which it is now.
+    pub async fn order_purge(
+        &self,
+        order: &PurgeOrder,
+        journal: &Journal,
+    ) -> Result<PurgeOrder, PurgeError> {
+        let free = Some(Condition::of("attribute_not_exists(pk)"));
+        let change = Change::Put(order.row(), free);
+        let doing = || format!("ordering the purge of `{}`", order.target);
+        match commit(&self.client, &self.clicks, vec![change], journal).await {
+            Ok(()) => Ok(order.clone()),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                let there = self.purge_order(order.target).await?;
+                there.ok_or_else(|| Unavailable::new(doing(), "the order came and went").into())
+            }
+            Err(CommitError::Unavailable(source)) => Err(Unavailable::new(doing(), source).into()),
+        }
+    }
+
+    /// Writes down that nothing is left, with what had to be removed for it.
     pub async fn prove_purge(
         &self,
         order: &PurgeOrder,
         removed: Removed,
         now: Timestamp,
-    ) -> Result<bool, PurgeError> {
-        let is_first = order.proof.is_none();
+        journal: &Journal,
+    ) -> Result<(), PurgeError> {
         let (first_at, before) =
             order.proof.map_or((now, Removed::default()), |it| (it.first_at, it.removed));
         let proof = Proof { first_at, last_at: now, removed: before.and(removed) };
         let item = PurgeOrder { proof: Some(proof), ..order.clone() }.row();
-        let call = self.client.put_item().table_name(&self.clicks).set_item(Some(item));
         let doing = || format!("writing down that `{}` is purged", order.target);
-        Box::pin(call.send()).await.map_err(|error| Unavailable::new(doing(), error))?;
-        Ok(is_first)
+        let change = Change::Put(item, None);
+        match commit(&self.client, &self.clicks, vec![change], journal).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                Err(Unavailable::new(doing(), "there are no conditions").into())
+            }
+            Err(CommitError::Unavailable(source)) => Err(Unavailable::new(doing(), source).into()),
+        }
     }
 
     /// Puts up the fence: when this returns, no click of the order's target can be recorded any
@@ -357,10 +382,10 @@ impl LedgerStore {
         Ok(row.is_some_and(|row| row.contains_key("purged")))
     }
 
-    /// Removes the rows of all clicks of a link, and says how many those were.
-    pub async fn purge_clicks(&self, link: LinkId) -> Result<u64, PurgeError> {
-        // All partitions that there can be: it costs little to look, and nothing is forgotten.
-        stream::iter(0..u16::from(MAX_SHARDS))
+    /// Removes the rows of all clicks of a link, which has so many click partitions, and says how
+    /// many those were.
+    pub async fn purge_clicks(&self, link: LinkId, shards: u16) -> Result<u64, PurgeError> {
+        stream::iter(0..shards.max(1))
             .map(|shard| self.purge_partition(keys::clicks(link, shard)))
             .buffer_unordered(AT_ONCE)
             .try_fold(0, |sum, count| async move { Ok(sum + count) })
@@ -431,8 +456,8 @@ impl LedgerStore {
         Ok(u64::try_from(removed).unwrap_or(u64::MAX))
     }
 
-    /// What there still is of a link's clicks, or of a workspace's own counts.
-    pub async fn remains(&self, target: Target) -> Result<Remains, ReadError> {
+    /// What there still is of a link's clicks, in so many partitions, or of a workspace's own counts.
+    pub async fn remains(&self, target: Target, shards: u16) -> Result<Remains, ReadError> {
         let mut remains = Remains::default();
         let subject = target.subject();
         for (key, row) in self.query_rollups(subject, Range::All).await? {
@@ -443,7 +468,7 @@ impl LedgerStore {
             remains.counts += u64::from(is_left);
         }
         if let Target::Link(link) = target {
-            remains.clicks = stream::iter(0..u16::from(MAX_SHARDS))
+            remains.clicks = stream::iter(0..shards.max(1))
                 .map(|shard| async move {
                     let rows = self.some_rows(&keys::clicks(link, shard)).await?;
                     Ok::<_, ReadError>(u64::try_from(rows.len()).unwrap_or(u64::MAX))

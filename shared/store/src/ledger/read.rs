@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::rollup::{Counts, Rollup};
-use domain::{ClickId, Day, LinkId, RecordedClick};
+use domain::{ClickId, Day, Dimension, LinkId, RecordedClick};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,8 @@ pub struct ClickCursor {
 const CURSOR_VERSION: u8 = 1;
 
 impl ClickCursor {
-    fn after(link: LinkId, click: ClickId) -> Self {
+    /// The place behind a click, or behind where one would be.
+    pub fn after(link: LinkId, click: ClickId) -> Self {
         Self { v: CURSOR_VERSION, link: link.to_string(), click: click.to_string() }
     }
 
@@ -124,7 +125,8 @@ impl ClickCursor {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    fn click(&self) -> Option<ClickId> {
+    /// The click behind which it is.
+    pub fn click(&self) -> Option<ClickId> {
         ClickId::parse(&self.click).ok()
     }
 }
@@ -171,6 +173,24 @@ impl LedgerStore {
         subject: Subject,
         days: RangeInclusive<Day>,
     ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
+        self.merged_days(&keys::rollups(subject), days, Parts::All).await
+    }
+
+    /// The same, without their values: a tenth of the bytes.
+    pub async fn days_without_values(
+        &self,
+        subject: Subject,
+        days: RangeInclusive<Day>,
+    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
+        self.merged_days(&keys::rollups(subject), days, Parts::Numbers).await
+    }
+
+    pub(super) async fn merged_days(
+        &self,
+        partition: &str,
+        days: RangeInclusive<Day>,
+        parts: Parts,
+    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
         let mut merged = BTreeMap::<Day, Rollup>::new();
         // No click is older, and days before the year 0 do not sort as text: DynamoDB would refuse
         // the range.
@@ -179,7 +199,7 @@ impl LedgerStore {
             return Ok(merged);
         }
         let days = first..=*days.end();
-        for (key, row) in self.query_rollups(subject, Range::Days(days)).await? {
+        for (key, row) in self.query_counts(partition, Range::Days(days), parts).await? {
             if let RollupKey::Day(day, _) = key {
                 merged.entry(day).or_default().merge(&row.rollup);
             }
@@ -256,18 +276,18 @@ impl LedgerStore {
             .expression_attribute_values(":pk", AttributeValue::S(keys::clicks(link, shard)))
             .expression_attribute_values(":low", AttributeValue::S(low.ulid()))
             .expression_attribute_values(":high", AttributeValue::S(high.ulid()))
-            .projection_expression("pk, sk, bot")
             .into_paginator()
             .send();
         let mut recount = BTreeMap::<Day, Rollup>::new();
         while let Some(page) = Box::pin(pages.next()).await {
             let page = page.map_err(|error| ReadError::of(format!("clicks of `{link}`"), error))?;
             for item in page.items() {
-                let (id, bot) = rows::read_counted(item)?;
+                let click = rows::read_click(item)?;
+                let id = click.click.id;
                 // `BETWEEN` has both its ends.
                 if id < high {
                     let day = recount.entry(Day::of(id.at())).or_default();
-                    day.merge(&Rollup::of_day(id.at(), bot));
+                    day.merge(&Rollup::of_day(&click, &Dimension::ALL));
                 }
             }
         }
@@ -280,12 +300,26 @@ impl LedgerStore {
         subject: Subject,
         range: Range,
     ) -> Result<BTreeMap<RollupKey, RollupRow>, ReadError> {
+        self.query_counts(&keys::rollups(subject), range, Parts::All).await
+    }
+
+    /// The rollup rows in a range of a partition, or the numbers in them only.
+    pub(super) async fn query_counts(
+        &self,
+        partition: &str,
+        range: Range,
+        parts: Parts,
+    ) -> Result<BTreeMap<RollupKey, RollupRow>, ReadError> {
         let query = self
             .client
             .query()
             .table_name(&self.clicks)
             .consistent_read(true)
-            .expression_attribute_values(":pk", AttributeValue::S(keys::rollups(subject)));
+            .set_projection_expression(match parts {
+                Parts::All => None,
+                Parts::Numbers => Some(rows::NUMBERS.to_owned()),
+            })
+            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()));
         let query = match range {
             Range::All => query.key_condition_expression("pk = :pk"),
             Range::Totals => query
@@ -303,9 +337,12 @@ impl LedgerStore {
         let mut pages = query.into_paginator().send();
         while let Some(page) = Box::pin(pages.next()).await {
             let page =
-                page.map_err(|error| ReadError::of(format!("counts of `{subject}`"), error))?;
+                page.map_err(|error| ReadError::of(format!("counts in `{partition}`"), error))?;
             for item in page.items() {
-                let (key, row) = RollupRow::read(item)?;
+                let (key, mut row) = RollupRow::read(item)?;
+                if parts == Parts::Numbers {
+                    row.rollup.values.clear();
+                }
                 rows.insert(key, row);
             }
         }
@@ -362,6 +399,15 @@ impl LedgerStore {
         }
         Err(ReadError::LeftOver { what: what(), left: left.len() })
     }
+}
+
+/// What is wanted of rollups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// Everything.
+    All,
+    /// All but their values, which are most of a row.
+    Numbers,
 }
 
 /// A part of a subject's rollups.

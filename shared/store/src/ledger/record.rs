@@ -33,6 +33,8 @@ pub enum Outcome {
     Recorded,
     /// It was in the ledger, or is a second time in the batch. As good as recorded.
     Duplicate,
+    /// Its link or workspace was purged: nothing is kept of it, and it need not come back.
+    Purged,
     /// It may not be in the ledger: it must be delivered again. Many clicks can share a reason.
     Failed(Arc<RecordError>),
 }

@@ -87,6 +87,17 @@ impl Rollups {
         self.choices.insert(subject, Choice { count, shard: dice.below(count) });
     }
 
+    /// Whether nothing may be recorded for a subject any more, as far as is known.
+    pub(super) fn purged(&self, subject: Subject) -> bool {
+        self.rows.get(&(Cell::total(subject), 0)).is_some_and(|row| row.purged)
+    }
+
+    /// About how large the row of a cell is, at this batch's shard.
+    pub(super) fn bytes(&self, cell: Cell) -> usize {
+        let row = self.rows.get(&(cell, self.shard(cell)));
+        row.map_or(super::rows::NEW_ROLLUP_BYTES, |row| row.bytes)
+    }
+
     /// The row that holds a cell, at this batch's shard.
     pub(super) fn row(&self, cell: Cell) -> RollupRow {
         self.rows.get(&(cell, self.shard(cell))).cloned().unwrap_or_default()

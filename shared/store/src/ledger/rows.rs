@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::rollup::{Counts, Quarter, Rollup};
+use domain::visitors::Visitors;
 use domain::{
-    Agent, BotLabel, BotWhy, Click, ClickId, Day, Device, Place, Purpose, RecordedClick, Retention,
-    Utm, Visitor, WorkspaceId,
+    Agent, BotLabel, BotWhy, Click, ClickId, Day, Device, Dimension, Place, Purpose, RecordedClick,
+    Retention, Utm, Visitor, WorkspaceId,
 };
 use jiff::Timestamp;
 
@@ -17,8 +19,15 @@ use super::subject::Subject;
 use crate::keys::{self, Key, RollupKey};
 use crate::row::{BadRow, FORMAT, Item, Read, Write, row};
 
-/// The most that a rollup row can take: 96 quarters of two counts of 20 digits, and its key.
-pub(super) const MAX_ROLLUP_BYTES: usize = 5 * 1024;
+/// About what a rollup row takes before anything is counted in it.
+pub(super) const NEW_ROLLUP_BYTES: usize = 512;
+
+/// About what a click adds to the rollups of its days: where none of its values was there before,
+/// once for its link and once for its workspace.
+pub(super) const BYTES_PER_CLICK: usize = 2 * 600;
+
+/// The attributes of a rollup row but its values, which are most of it.
+pub(super) const NUMBERS: &str = "pk, sk, human, bot, quarters, visitors, v, n, shards, purged";
 
 /// What a rollup is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,10 +74,11 @@ impl Cell {
     }
 
     /// What one click adds.
-    pub(super) fn one(self, at: Timestamp, bot: bool) -> Rollup {
-        match self.period {
-            Period::AllTime => Rollup::of_all_time(bot),
-            Period::Day(_) => Rollup::of_day(at, bot),
+    pub(super) fn one(self, click: &RecordedClick) -> Rollup {
+        match (self.period, self.subject) {
+            (Period::AllTime, _) => Rollup::of_all_time(Counts::one(click.bot.is_some())),
+            (Period::Day(_), Subject::Link(_)) => Rollup::of_day(click, Dimension::OF_LINKS),
+            (Period::Day(_), Subject::Workspace(_)) => Rollup::of_day(click, &Dimension::ALL),
         }
     }
 
@@ -90,12 +100,17 @@ pub(super) struct RollupRow {
     pub(super) rollup: Rollup,
     /// How many shards the subject has: said by shard 0 of its total, 1 elsewhere.
     pub(super) shards: u8,
+    /// Nothing may be recorded for the subject any more: said by its totals.
+    pub(super) purged: bool,
+    /// About how large the row is.
+    pub(super) bytes: usize,
 }
 
 impl Default for RollupRow {
     /// A row that is not there.
     fn default() -> Self {
-        Self { version: 0, rollup: Rollup::default(), shards: 1 }
+        let (rollup, bytes) = (Rollup::default(), NEW_ROLLUP_BYTES);
+        Self { version: 0, rollup, shards: 1, purged: false, bytes }
     }
 }
 
@@ -106,14 +121,33 @@ impl RollupRow {
         let counts = Counts { human: count("human")?, bot: count("bot")? };
         let quarters = item.parse_some("quarters", decode)?.unwrap_or_default();
         let shards = item.number("shards")?.unwrap_or(1).clamp(1, MAX_SHARDS);
-        Ok((key, Self { version: count("v")?, rollup: Rollup { counts, quarters }, shards }))
+        let values = match item.get("named") {
+            Some(_) => Rollup::decode_values(&item.bytes("named")?)
+                .ok_or_else(|| BadRow::new(item, "named"))?,
+            None if quarters.is_empty() => BTreeMap::new(),
+            // A day of before values were kept.
+            None => Rollup::unknown_values(counts),
+        };
+        let visitors = match item.get("visitors") {
+            Some(_) => Visitors::from_bytes(&item.bytes("visitors")?)
+                .ok_or_else(|| BadRow::new(item, "visitors"))?,
+            None => Visitors::default(),
+        };
+        let row = Self {
+            version: count("v")?,
+            rollup: Rollup { counts, quarters, values, visitors },
+            shards,
+            purged: item.contains_key("purged"),
+            bytes: bytes_of(item),
+        };
+        Ok((key, row))
     }
 
     /// The update that writes a rollup in this row's place, its condition, and the values of both.
     ///
     /// An update and not a put: `shards` is not this write's to set, and a later version of this
     /// program may keep more in the row.
-    pub(super) fn update(&self, rollup: &Rollup) -> (&'static str, &'static str, Item) {
+    pub(super) fn update(&self, rollup: &Rollup) -> (String, &'static str, Item) {
         let mut values = Item::new();
         values.set(":human", rollup.counts.human);
         values.set(":bot", rollup.counts.bot);
@@ -126,7 +160,17 @@ impl RollupRow {
             values.set(":seen", self.version);
             "v = :seen"
         };
-        let update = "SET human = :human, bot = :bot, quarters = :quarters, v = :v, n = :n";
+        let mut update =
+            "SET human = :human, bot = :bot, quarters = :quarters, v = :v, n = :n".to_owned();
+        // A rollup of all time has neither; and of a day they only grow.
+        if !rollup.values.is_empty() {
+            values.set(":named", Blob::new(rollup.encode_values()));
+            update.push_str(", named = :named");
+        }
+        if !rollup.visitors.is_empty() {
+            values.set(":visitors", Blob::new(rollup.visitors.to_bytes()));
+            update.push_str(", visitors = :visitors");
+        }
         (update, condition, values)
     }
 }
@@ -253,11 +297,6 @@ fn read_utm(item: &Item, names: [&'static str; 5]) -> Result<Utm, BadRow> {
     })
 }
 
-/// What a recount needs of a click's row.
-pub(super) fn read_counted(item: &Item) -> Result<(ClickId, bool), BadRow> {
-    Ok((read_click_id(item)?, item.contains_key("bot")))
-}
-
 fn read_click_id(item: &Item) -> Result<ClickId, BadRow> {
     item.parse(keys::SK, |ulid| ClickId::parse_ulid(ulid).ok())
 }
@@ -265,9 +304,10 @@ fn read_click_id(item: &Item) -> Result<ClickId, BadRow> {
 /// About how many bytes DynamoDB counts for a row.
 pub(super) fn bytes_of(item: &Item) -> usize {
     let bytes = |name: &String, value: &AttributeValue| {
-        // Rows of clicks hold nothing but strings and numbers.
-        let text = value.as_s().or_else(|value| value.as_n());
-        name.len() + text.map_or(1, String::len) + 1
+        // Rows of clicks and counts hold nothing but strings, numbers and bytes.
+        let text = value.as_s().or_else(|value| value.as_n()).map(String::len);
+        let bytes = value.as_b().map(|blob| blob.as_ref().len());
+        name.len() + text.or(bytes).unwrap_or(1) + 1
     };
     item.iter().map(|(name, value)| bytes(name, value)).sum()
 }
@@ -289,7 +329,7 @@ mod tests {
         #[test]
         fn quarters_read_back_and_a_row_of_them_is_bounded(quarters in quarters()) {
             let text = encode(&quarters);
-            prop_assert!(text.len() + 512 < MAX_ROLLUP_BYTES);
+            prop_assert!(text.len() < 5 * 1024);
             prop_assert_eq!(decode(&text), Some(quarters));
         }
 
@@ -303,7 +343,7 @@ mod tests {
     fn a_full_day_of_hundreds_of_clicks_an_hour_is_a_row_of_less_than_a_kilobyte() {
         let counts = Counts { human: 95, bot: 9 };
         let quarters = (0..96).map(|i| (Quarter::new(i).unwrap(), counts)).collect();
-        let rollup = Rollup { counts, quarters };
+        let rollup = Rollup { counts, quarters, ..Rollup::default() };
         let cell = Cell::total(Subject::Link(LinkId::new(Timestamp::UNIX_EPOCH, 1)));
         let mut row = cell.key(0).attributes();
         row.extend(RollupRow::default().update(&rollup).2);

@@ -17,7 +17,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use domain::rollup::{Counts, Rollup};
-use domain::{Day, LinkId, Retention, WorkspaceId};
+use domain::values::Values;
+use domain::{Day, Dimension, LinkId, Retention, WorkspaceId};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -92,7 +93,14 @@ impl fmt::Display for Difference {
         };
         let (counted, says) = (self.expected.counts, self.found.counts);
         if counted == says {
-            return write!(f, "`{subject}` {period}: the hours are not those of the clicks");
+            let what = if self.expected.quarters != self.found.quarters {
+                "the hours are"
+            } else if self.expected.visitors != self.found.visitors {
+                "the visitors are"
+            } else {
+                "the values are"
+            };
+            return write!(f, "`{subject}` {period}: {what} not those of the clicks");
         }
         let shown = |counts: Counts| format!("{} human and {} bot", counts.human, counts.bot);
         let (counted, says) = (shown(counted), shown(says));
@@ -195,6 +203,9 @@ impl LedgerStore {
         let of_link = |link: LinkId| Check::new(Subject::Link(link), today.kept());
         for tries in 1..=TRIES {
             let before = self.rows_of(check.subject).await?;
+            if is_purged(&before) {
+                return Ok(found);
+            }
             let mut recount = Recount::new();
             if tries == 1 {
                 // What the links' own verification counts is good for the workspace, too.
@@ -207,7 +218,7 @@ impl LedgerStore {
                     merge(&mut recount, counted);
                 }
             } else {
-                recount = self.recount_all(links, check.days()).await?;
+                recount = self.contributions(links, check.days()).await?;
                 found.rows += clicks_of(&recount);
             }
             let after = self.rows_of(check.subject).await?;
@@ -227,12 +238,19 @@ impl LedgerStore {
         mut check: Check,
     ) -> Result<(Verification, Recount), ReadError> {
         let (mut counted, mut rows) = (Recount::new(), 0);
+        let all_days = check.days();
         for tries in 1..=TRIES {
             let before = self.rows_of(check.subject).await?;
             let days = check.days();
             let recount = self.recount_all(&[link], days.clone()).await?;
             let after = self.rows_of(check.subject).await?;
             rows += count(&before) + clicks_of(&recount) + count(&after);
+            // Its rows go one by one, and what there is of its counts is what its workspace has of
+            // it.
+            if is_purged(&after) {
+                let found = Verification { subjects: 1, rows, ..Verification::default() };
+                return Ok((found, of_purged(link.0, &after, &all_days)));
+            }
             counted.retain(|day, _| !days.contains(day));
             counted.extend(recount.clone());
             if check.look(&before, &recount, &after) || tries == TRIES {
@@ -242,6 +260,31 @@ impl LedgerStore {
         }
         let clicks = clicks_of(&counted);
         Ok((Verification { clicks, rows, ..check.end() }, counted))
+    }
+
+    /// What links add to their workspace on these days.
+    async fn contributions(
+        &self,
+        links: &[(LinkId, u16)],
+        days: RangeInclusive<Day>,
+    ) -> Result<Recount, ReadError> {
+        let mut parts = stream::iter(links.iter().copied())
+            .map(|link| {
+                let days = days.clone();
+                async move {
+                    let recount = self.recount_all(&[link], days.clone()).await?;
+                    // If its rows were going meanwhile, this says so.
+                    let rows = self.rows_of(Subject::Link(link.0)).await?;
+                    let gone = is_purged(&rows).then(|| of_purged(link.0, &rows, &days));
+                    Ok::<_, ReadError>(gone.unwrap_or(recount))
+                }
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut all = Recount::new();
+        while let Some(part) = parts.next().await {
+            merge(&mut all, part?);
+        }
+        Ok(all)
     }
 
     async fn rows_of(&self, subject: Subject) -> Result<Rows, ReadError> {
@@ -267,6 +310,25 @@ impl LedgerStore {
         }
         Ok(recount)
     }
+}
+
+/// Whether nothing may be recorded any more for whom these rows are.
+fn is_purged(rows: &Rows) -> bool {
+    rows.get(&RollupKey::Total(0)).is_some_and(|row| row.purged)
+}
+
+/// What a link that is being purged still adds to its workspace on these days.
+fn of_purged(link: LinkId, rows: &Rows, days: &RangeInclusive<Day>) -> Recount {
+    let mut recount = Recount::new();
+    for (period, sum) in sums(rows) {
+        if let Some(day) = day_of(&period).filter(|day| days.contains(day)) {
+            let mut rollup = sum.rollup;
+            let named = BTreeMap::from([(Some(link.to_string()), rollup.counts)]);
+            rollup.values.insert(Dimension::Link, Values { named, missed: 0 });
+            recount.insert(day, rollup);
+        }
+    }
+    recount
 }
 
 fn merge(recount: &mut Recount, other: Recount) {
@@ -343,6 +405,7 @@ impl Check {
 
     /// Compares what is open; says whether nothing is any more.
     fn look(&mut self, before: &Rows, recount: &Recount, after: &Rows) -> bool {
+        let (purged_before, purged) = (purged_days(before), purged_days(after));
         let (before, after) = (sums(before), sums(after));
         let open = self.open.take().unwrap_or_else(|| {
             let of_rows = before.keys().chain(after.keys()).copied();
@@ -354,20 +417,32 @@ impl Check {
         self.differing.clear();
         let mut still = BTreeSet::new();
         for period in open {
-            let found = after.get(&period).map(|sum| sum.rollup.clone()).unwrap_or_default();
+            let mut found = after.get(&period).map(|sum| sum.rollup.clone()).unwrap_or_default();
             let (expected, moved) = match period {
                 Period::Day(day) => {
                     let versions = |sums: &Sums| sums.get(&period).map(|sum| sum.versions.clone());
-                    let expected = recount.get(&day).cloned().unwrap_or_default();
-                    (expected, versions(&before) != versions(&after))
+                    let mut expected = recount.get(&day).cloned().unwrap_or_default();
+                    if matches!(self.subject, Subject::Link(_)) {
+                        expected.values.remove(&Dimension::Link);
+                    }
+                    if let Some(gone) = purged.get(&day) {
+                        expected.merge(&gone.rollup);
+                        // Which links they were is not kept.
+                        expected.values.remove(&Dimension::Link);
+                        found.values.remove(&Dimension::Link);
+                    }
+                    let moved = versions(&before) != versions(&after)
+                        || purged_before.get(&day) != purged.get(&day);
+                    (expected, moved)
                 }
                 // It changes with every day, so it is at rest only when all days are.
                 Period::AllTime => (of_all_days(&after), before != after),
             };
-            if moved || found != expected {
+            let agrees = found.agrees_with(&expected);
+            if moved || !agrees {
                 still.insert(period);
             }
-            if !moved && found != expected {
+            if !moved && !agrees {
                 self.differing.insert(period, (expected, found));
             }
         }
@@ -407,6 +482,19 @@ struct Sum {
 }
 
 type Sums = BTreeMap<Period, Sum>;
+
+/// What a workspace keeps of links that were purged, by day.
+fn purged_days(rows: &Rows) -> BTreeMap<Day, Sum> {
+    let mut days = BTreeMap::<Day, Sum>::new();
+    for (&key, row) in rows {
+        if let RollupKey::Purged(day, _) = key {
+            let sum = days.entry(day).or_default();
+            sum.rollup.merge(&row.rollup);
+            sum.versions.push((key, row.version));
+        }
+    }
+    days
+}
 
 fn sums(rows: &Rows) -> Sums {
     let mut sums = Sums::new();

@@ -114,7 +114,7 @@ async fn when_time_is_up_the_rest_fails_and_can_be_delivered_again() {
     assert!(0 < recorded && duplicates == 0 && 0 < failed, "{recorded} {failed}");
     let error = outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Failed(error) => Some(error),
-        Outcome::Recorded | Outcome::Duplicate => None,
+        Outcome::Recorded | Outcome::Duplicate | Outcome::Purged => None,
     });
     let error = error.unwrap();
     assert!(matches!(**error, RecordError::OutOfTime { source: Some(_), .. }));

@@ -139,7 +139,7 @@ fn tally_all(outcomes: &[Outcome]) -> (usize, usize, usize) {
         match outcome {
             Outcome::Recorded => tally.0 += 1,
             Outcome::Duplicate => tally.1 += 1,
-            Outcome::Failed(_) => tally.2 += 1,
+            Outcome::Purged | Outcome::Failed(_) => tally.2 += 1,
         }
     }
     tally

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::Day;
 use domain::rollup::Rollup;
+use domain::{Day, Dimension};
 
 use super::super::ClickCursor;
 use super::*;
@@ -36,16 +36,23 @@ async fn totals_and_days_are_summed_over_shards() {
         assert_eq!(totals[&link(9)], Counts::default());
 
         let mut expected = BTreeMap::<Day, Rollup>::new();
-        for RecordedClick { click, bot, .. } in &clicks {
-            let at = click.id.at();
-            let day = expected.entry(Day::of(at)).or_default();
-            day.merge(&Rollup::of_day(at, bot.is_some()));
+        for click in &clicks {
+            let day = expected.entry(Day::of(click.click.id.at())).or_default();
+            day.merge(&Rollup::of_day(click, Dimension::OF_LINKS));
         }
         let (first, last) = (*expected.keys().next().unwrap(), *expected.keys().last().unwrap());
         fixture.probe.take_calls();
         let days = fixture.ledger.days(Subject::Link(link(0)), first..=last).await.unwrap();
         assert_eq!(fixture.probe.take_calls().len(), 1);
         assert_eq!(days, expected);
+        let numbers = fixture
+            .ledger
+            .days_without_values(Subject::Link(link(0)), first..=last)
+            .await
+            .unwrap();
+        let mut without = expected.clone();
+        without.values_mut().for_each(|day| day.values.clear());
+        assert_eq!(numbers, without);
         expected.pop_first();
         let days = fixture.ledger.days(Subject::Link(link(0)), first.next()..=last).await.unwrap();
         assert_eq!(days, expected);
