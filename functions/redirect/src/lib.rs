@@ -20,8 +20,8 @@ use lambda::{
 use queue::{ClickMessage, ClickQueue};
 use store::{Found, LinkStore, SaltStore, Spent};
 
-pub use crate::capture::Captured;
-use crate::capture::{Redirected, capture, text};
+pub use crate::capture::Followed;
+use crate::capture::{Captured, Redirected, text};
 use crate::orphans::Orphans;
 use crate::routes::Routes;
 use crate::visitors::Visitors;
@@ -48,10 +48,17 @@ pub struct App {
 /// What is left to do when a request has been answered.
 #[derive(Debug)]
 pub enum Left {
-    /// To find out whose click it was, and to send it.
-    Click(Box<Captured>),
+    /// To find out what is told of a click, and whose it was, and to send it. Until the answer is out
+    /// nothing of that is done.
+    Click(Box<Followed>),
     /// To tell that somebody asked for what is not there.
     Orphan(Domain, Slug, Timestamp),
+}
+
+/// What is left to do, as far as only the answer tells.
+enum Then {
+    Click(Redirected),
+    Orphan(Timestamp),
 }
 
 /// Builds the [`App`], once per process.
@@ -88,19 +95,30 @@ pub async fn handle(app: App, request: Request) -> Result<After<Left>, Problem> 
     let domain = app.origins.of_host(host);
     let now = app.clock.now();
     let found = app.routes.find(domain, &slug, now).await?;
-    if let Some(answer) = answer(&app, &request, domain, &slug, &found).await? {
-        return Ok(answer);
-    }
-    let found = app.routes.renew(domain, &slug, now).await?;
-    let unsettled = || Problem::server(Kind::Unavailable, Unsettled(slug.clone()));
-    answer(&app, &request, domain, &slug, &found).await?.ok_or_else(unsettled)
+    let After { response, then } = match answer(&app, &request, &found).await? {
+        Some(answer) => answer,
+        None => {
+            let found = app.routes.renew(domain, &slug, now).await?;
+            let unsettled = || Problem::server(Kind::Unavailable, Unsettled(slug.clone()));
+            answer(&app, &request, &found).await?.ok_or_else(unsettled)?
+        }
+    };
+    let domain = domain.clone();
+    let then = then.map(|then| match then {
+        Then::Click(to) => Left::Click(Box::new(Followed { request, domain, slug, to })),
+        Then::Orphan(at) => Left::Orphan(domain, slug, at),
+    });
+    Ok(After { response, then })
 }
 
 /// Does what is left after the answer: sends the click to the ledger's queue, or tells of what is
 /// not there.
 pub async fn send_click(app: App, left: Left, budget: Duration) {
     match left {
-        Left::Click(captured) => send(&app, *captured, budget).await,
+        Left::Click(followed) => {
+            let captured = followed.capture(app.viewers.viewer(&followed.request));
+            send(&app, captured, budget).await;
+        }
         Left::Orphan(domain, slug, at) => tell(&app, domain, &slug, at, budget).await,
     }
 }
@@ -148,15 +166,13 @@ async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Dur
 async fn answer(
     app: &App,
     request: &Request,
-    domain: &Domain,
-    slug: &Slug,
     found: &Found,
-) -> Result<Option<After<Left>>, Problem> {
+) -> Result<Option<After<Then>>, Problem> {
     match found {
-        Found::Route(route) => follow(app, request, domain, slug, route).await,
+        Found::Route(route) => follow(app, request, route).await,
         Found::Deleted => gone(request).map(|response| Some(response.into())),
         Found::Nothing => {
-            let orphan = || Left::Orphan(domain.clone(), slug.clone(), app.clock.now());
+            let orphan = || Then::Orphan(app.clock.now());
             let then = (request.method() != Method::HEAD).then(orphan);
             Ok(Some(After { response: not_found(request), then }))
         }
@@ -166,10 +182,8 @@ async fn answer(
 async fn follow(
     app: &App,
     request: &Request,
-    domain: &Domain,
-    slug: &Slug,
     route: &Route,
-) -> Result<Option<After<Left>>, Problem> {
+) -> Result<Option<After<Then>>, Problem> {
     let now = app.clock.now();
     let closed = |otherwise: fn(&Request) -> Result<Response<Body>, Problem>| {
         closed(route, || otherwise(request)).map(|response| Some(response.into()))
@@ -198,10 +212,15 @@ async fn follow(
     if is_head {
         return Ok(Some(response.into()));
     }
-    let id = ClickId::new(now, app.random.u128());
-    let to = Redirected { id, domain, slug, route, status, location: &location };
-    let captured = capture(request, app.viewers.viewer(request), &to);
-    Ok(Some(After { response: Ok(response), then: Some(Left::Click(Box::new(captured))) }))
+    let to = Redirected {
+        id: ClickId::new(now, app.random.u128()),
+        link: route.link,
+        workspace: route.workspace,
+        click_shards: route.click_shards,
+        status,
+        location: location.into_owned(),
+    };
+    Ok(Some(After { response: Ok(response), then: Some(Then::Click(to)) }))
 }
 
 /// A link that is not open leads to its fallback, if it has one.
