@@ -3,15 +3,17 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use s3s::S3Result;
 use s3s::auth::SimpleAuth;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
+use tokio::sync::RwLock;
 
 use crate::{ACCESS_KEY_ID, OpenError, SECRET_ACCESS_KEY};
 
@@ -20,7 +22,15 @@ const BUCKET_HOST_SUFFIX: &str = ".embedded.local";
 
 /// The S3 service of one folder.
 pub(crate) struct S3 {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     service: S3Service,
+    /// `s3s-fs` looks at a condition first and writes later, and keeps an object's tag beside it. So
+    /// whoever changes something is alone: then a condition holds when its write happens, and nobody
+    /// reads one object's bytes with the tag of another.
+    turn: RwLock<()>,
 }
 
 impl S3 {
@@ -33,10 +43,27 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         builder.set_host(Hosts);
-        Ok(Self { service: builder.build() })
+        let inner = Inner { service: builder.build(), turn: RwLock::new(()) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     pub(crate) async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            let _together = self.inner.turn.read().await;
+            return self.inner.call(request).await;
+        }
+        // On a task of its own: a caller who goes away does not leave half of a change behind.
+        let inner = Arc::clone(&self.inner);
+        let changing = tokio::spawn(async move {
+            let _alone = inner.turn.write().await;
+            inner.call(request).await
+        });
+        changing.await.unwrap_or_else(|error| broken(&error.to_string()))
+    }
+}
+
+impl Inner {
+    async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let response = match self.service.call(request.map(s3s::Body::from)).await {
             Ok(response) => response,
             Err(error) => return broken(&format!("{error:?}")),

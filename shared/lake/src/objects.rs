@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -96,12 +96,17 @@ impl Objects {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
         let list = list.set_start_after(after.map(str::to_owned));
         let page = list.send().await.map_err(|error| self.error("listing", prefix, error))?;
-        let more = page.is_truncated().unwrap_or(false);
+        let (more, count) = (page.is_truncated().unwrap_or(false), page.key_count());
         let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let size = u64::try_from(object.size.unwrap_or(0)).unwrap_or(0);
             Some(Listed { key: object.key?, size })
         });
-        Ok((listed.collect(), more))
+        let listed: Vec<_> = listed.collect();
+        // The SDK takes half of an answer for a shorter list, by which nothing can be proved.
+        if count.and_then(|count| usize::try_from(count).ok()) != Some(listed.len()) {
+            return Err(self.failed("listing", prefix, "the list is not whole".to_owned()));
+        }
+        Ok((listed, more))
     }
 
     /// An object, if it is there.
@@ -109,7 +114,7 @@ impl Objects {
         self.read(key, None).await
     }
 
-    /// The last bytes of an object, if it is there.
+    /// The last bytes of an object, if it is there. It must not be shorter than that.
     pub async fn get_end(&self, key: &str, bytes: u64) -> Result<Option<Object>, ObjectError> {
         self.read(key, Some(format!("bytes=-{bytes}"))).await
     }
@@ -126,15 +131,20 @@ impl Objects {
             };
             let tag = answer.e_tag.unwrap_or_default();
             let size = answer.content_range.as_deref().and_then(size_of_all);
-            match answer.body.collect().await {
-                Ok(body) => {
-                    let bytes = body.into_bytes();
-                    let size =
-                        size.unwrap_or_else(|| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-                    return Ok(Some(Object { bytes, size, tag }));
+            let length = answer.content_length.and_then(|length| usize::try_from(length).ok());
+            let cause = match answer.body.collect().await.map(AggregatedBytes::into_bytes) {
+                // Half an object would be taken for a whole one with a broken line.
+                Ok(bytes) if length.is_some_and(|length| length != bytes.len()) => {
+                    "the end of it is missing".to_owned()
                 }
-                Err(_) if tries < BODIES => {}
-                Err(error) => return Err(self.failed("reading", key, error.to_string())),
+                Ok(bytes) => {
+                    let all = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    return Ok(Some(Object { size: size.unwrap_or(all), bytes, tag }));
+                }
+                Err(error) => error.to_string(),
+            };
+            if tries == BODIES {
+                return Err(self.failed("reading", key, cause));
             }
         }
     }

@@ -83,3 +83,40 @@ async fn objects_are_there_after_a_restart() {
     let embedded = Embedded::open(dir.path()).unwrap();
     assert_eq!(get(&Client::new(&embedded.sdk_config()), "kept").await, b"yes");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_replace_what_they_have_read_each_builds_on_the_one_before() {
+    let embedded = Embedded::in_memory().unwrap();
+    let client = bucket(&embedded).await;
+    put(&client, "a", "").await;
+    let writers = (0_u8..8).map(|writer| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                loop {
+                    let old = client.get_object().bucket("raw").key("a").send().await.unwrap();
+                    let tag = old.e_tag().unwrap().to_owned();
+                    let mut body = old.body.collect().await.unwrap().to_vec();
+                    body.push(writer);
+                    let put = client.put_object().bucket("raw").key("a").if_match(tag);
+                    match put.body(ByteStream::from(body)).send().await {
+                        Ok(_) => break,
+                        Err(error) => assert_eq!(error.code(), Some("PreconditionFailed")),
+                    }
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let mut all = get(&client, "a").await;
+    all.sort_unstable();
+    let each: Vec<u8> = (0..8).flat_map(|writer| [writer; 10]).collect();
+    assert_eq!(all, each);
+
+    // What is there is not made anew.
+    let new = client.put_object().bucket("raw").key("a").if_none_match("*");
+    let error = new.body(ByteStream::from_static(b"b")).send().await.unwrap_err();
+    assert_eq!(error.code(), Some("PreconditionFailed"));
+}

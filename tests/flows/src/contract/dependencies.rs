@@ -62,6 +62,7 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
         _ if is_function => &[
             "agents",
             "api",
+            "archive",
             "domain",
             "guard",
             "lake",
@@ -73,6 +74,7 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
             "tokens",
         ],
         "agents" | "store" | "queue" | "lake" | "passwords" => &["domain"],
+        "archive" => &["domain", "lake"],
         "guard" => &["domain", "lambda", "store"],
         "sso" | "tokens" => &["domain", "lambda"],
         "api" => &["domain", "lambda", "store"],
@@ -119,10 +121,11 @@ fn dependencies_stay_behind_their_firewalls() {
         ("lambda", &["aws-sdk-"]),
         ("store", &["aws-sdk-sqs", "aws-sdk-s3", "lambda_"]),
         ("queue", &["aws-sdk-dynamodb", "aws-sdk-s3", "lambda_"]),
-        ("lake", &["aws-sdk-dynamodb", "aws-sdk-sqs", "lambda_"]),
+        ("lake", &["aws-sdk-dynamodb", "aws-sdk-sqs", "lambda_", "parquet"]),
+        ("archive", &["arrow", "aws-sdk-dynamodb", "aws-sdk-sqs", "lambda_"]),
         ("api", &["aws-sdk-sqs", "aws-sdk-s3"]),
         ("guard", &["aws-sdk-kms", "argon2", "openidconnect"]),
-        ("record-clicks", &["api", "guard"]),
+        ("record-clicks", &["api", "archive", "guard", "parquet"]),
         ("redirect", &["agents", "aws-sdk-kms", "argon2", "guard", "openidconnect"]),
     ];
     let mut faults = Vec::new();
