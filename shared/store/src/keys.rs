@@ -133,6 +133,26 @@ pub(crate) fn click(link: LinkId, shard: u16, id: ClickId) -> Key {
     Key::new(clicks(link, shard), id.ulid())
 }
 
+/// The partition of a domain's orphans.
+pub(crate) fn orphans(domain: &str) -> String {
+    format!("O#{domain}")
+}
+
+/// Requests for what is not there, as one message told of them.
+pub(crate) fn orphan(domain: &str, id: ClickId) -> Key {
+    Key::new(orphans(domain), id.ulid())
+}
+
+/// The partition of the counts of a domain's orphans.
+pub(crate) fn orphan_rollups(domain: &str) -> String {
+    format!("R#orphans#{domain}")
+}
+
+/// One shard of the count of a domain's orphans of a day.
+pub(crate) fn orphan_day(domain: &str, day: Day, shard: u8) -> Key {
+    Key::new(orphan_rollups(domain), format!("D#{day}#{shard:02}"))
+}
+
 /// The partition of a subject's rollups.
 pub(crate) fn rollups(subject: Subject) -> String {
     format!("R#{subject}")

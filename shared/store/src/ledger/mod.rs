@@ -15,6 +15,7 @@
 //! rollup is, and that it can be merged in any order, is [`domain::rollup`].
 
 mod batch;
+mod orphans;
 mod pack;
 mod purge;
 mod read;

@@ -4,6 +4,7 @@ mod any;
 mod calls;
 mod contention;
 mod faults;
+mod orphans;
 mod purge;
 mod read;
 mod record;
