@@ -16,7 +16,7 @@ use crate::keys::TokenKeys;
 use crate::platform::{Data, Options, Platform};
 use crate::settings::{self, TABLES};
 use crate::stores::{self, Access};
-use crate::{demo, verify};
+use crate::{compact, demo, verify};
 
 /// Logs where `RUST_LOG` says nothing: what happens, but not each request.
 const LOGS: &str = "info,lambda=warn";
@@ -67,6 +67,8 @@ enum Command {
     /// Recount all clicks and compare them with the counts; exits with 1 if they differ, and with 3 if
     /// no difference was found but some counts kept changing
     Verify,
+    /// Put the clicks of the last time into the files of their hours, which happens every hour anyway
+    Compact,
     /// Make a new key for access tokens; the old one is believed for an hour more, and the next
     /// rotation after that drops it
     RotateTokenKey,
@@ -105,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             None | Some(Command::Serve) => Box::pin(serve(flags)).await,
             Some(Command::Demo) => Box::pin(load_demo(flags)).await,
             Some(Command::Verify) => Box::pin(run_verify(flags)).await,
+            Some(Command::Compact) => Box::pin(run_compact(flags)).await,
             Some(Command::RotateTokenKey) => rotate_token_key(&flags),
             Some(Command::ResetPassword { email }) => {
                 Box::pin(reset_password(&flags, &email)).await
@@ -195,6 +198,20 @@ async fn run_verify(flags: Flags) -> anyhow::Result<ExitCode> {
     let report = verify::verify(&access.aws(), Clock::system().now(), retention).await?;
     print(&report.to_string())?;
     Ok(ExitCode::from(report.verdict().exit_code()))
+}
+
+async fn run_compact(flags: Flags) -> anyhow::Result<ExitCode> {
+    if flags.ephemeral {
+        bail!("data in memory is another process's; give a directory by `--data-dir`");
+    }
+    if !flags.data_dir.join("lock").exists() {
+        bail!("there is no data in `{}`", flags.data_dir.display());
+    }
+    let begin = std::time::Instant::now();
+    let access = Access::to(&flags.data_dir).await?;
+    let merged = compact::compact(&access.aws()).await?;
+    print(&compact::told(&merged, begin.elapsed().as_secs_f32()))?;
+    Ok(if merged.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Needs no lock: keys are only added to what a server has read, or taken away from what it has not.

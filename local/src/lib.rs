@@ -14,6 +14,7 @@
 //! [`Platform`] starts and stops it; [`main`] is the command line around it.
 
 mod cli;
+mod compact;
 mod contract;
 mod data;
 mod demo;

@@ -69,6 +69,9 @@ impl Registry {
             }),
             http!("register-user", register_user),
             http!("revoke-token", revoke_token),
+            named("compact-clicks", |name| {
+                Function::schedule(boot(name), compact_clicks::load, compact_clicks::handle).boxed()
+            }),
             named("rotate-salts", |name| {
                 Function::schedule(boot(name), rotate_salts::load, rotate_salts::handle).boxed()
             }),

@@ -80,7 +80,7 @@ async fn batches_of_the_same_moment_do_not_replace_each_other() {
     let (lake, _, client) = lake().await;
     let one = click(1);
     for random in 0..3 {
-        lake.put(&[one.clone()], now(), random).await.unwrap();
+        lake.put(std::slice::from_ref(&one), now(), random).await.unwrap();
     }
     let listed = client.list_objects_v2().bucket(BUCKET).prefix("raw/").send().await.unwrap();
     assert_eq!(listed.contents().len(), 3);

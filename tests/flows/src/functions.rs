@@ -35,6 +35,7 @@ macro_rules! functions {
 functions! {
     "accept-invitation": http accept_invitation,
     "authorize": authorizer authorize,
+    "compact-clicks": schedule compact_clicks,
     "create-invitation": http create_invitation,
     "create-key": http create_key,
     "create-link": http create_link,

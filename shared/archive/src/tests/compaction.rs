@@ -158,7 +158,7 @@ async fn a_file_that_changes_after_it_was_read_is_read_again() {
     let batch = place.archive.take(None).await.unwrap().unwrap();
     let other = Archive::new(&place.aws, super::BUCKET);
     let late = click(3, 5_000, 7);
-    place.batch(&[late.clone()], 20).await;
+    place.batch(std::slice::from_ref(&late), 20).await;
     // The file of the first hour is there before ours is written.
     let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(2));
     place.probe.inject(On::operation("PUT").once(), Fault::Meet(std::sync::Arc::clone(&barrier)));

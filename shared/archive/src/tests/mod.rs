@@ -39,7 +39,7 @@ pub(crate) fn click(of: u128, number: u128, minutes: i64) -> RecordedClick {
     let mut click = testkit::full_click(ClickId::new(at, number));
     click.click.workspace = workspace(1);
     click.click.link = link(of);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         click.bot = None;
         click.agent.device = Some(Device::Mobile);
     }

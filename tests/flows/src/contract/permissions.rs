@@ -122,6 +122,19 @@ async fn follow_a_hot_link(used: &mut Used) {
     note(used, &service);
 }
 
+/// Clicks are compacted, and a line that is none is put aside.
+async fn compact_clicks(used: &mut Used) {
+    let service = Service::start().await;
+    service.create(json!({ "url": "https://example.com/", "slug": "lake" })).await;
+    service.follow("lake").await;
+    assert_eq!(service.record().await, 1);
+    let client = aws_sdk_s3::Client::new(&service.world.aside());
+    let bad = client.put_object().bucket("raw-clicks").key("raw/dt=2026-11-20/hr=14/0.jsonl");
+    bad.body(b"no click\n".to_vec().into()).send().await.expect("the object is put");
+    event("compact-clicks/minimal").invoke(service.function("compact-clicks")).await;
+    note(used, &service);
+}
+
 /// What the event source does with a worker's role.
 fn of_event_source(function: &str) -> BTreeSet<Action> {
     let workers = Workers::get().workers;
@@ -158,6 +171,7 @@ async fn a_function_does_all_that_it_may() {
     sign_in_at_the_provider(&mut used).await;
     edit_a_link(&mut used).await;
     follow_a_hot_link(&mut used).await;
+    compact_clicks(&mut used).await;
     let mut faults = Vec::new();
     for function in functions::NAMES {
         let mut needed = of_event_source(function);
