@@ -3,13 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use agents::Agents;
-use domain::{Click, RecordedClick, Retention};
-use lake::RawClicks;
+use domain::{Day, Orphan, RecordedClick, Retention};
+use jiff::Timestamp;
+use lake::{PutError, RawClicks};
 use lambda::{Boot, Clock, EnvError, Failed, Message, Random};
-use queue::ClickMessage;
+use queue::{LedgerMessage, Seen};
 use store::LedgerStore;
 use store::ledger::{Outcome, Recording};
 
@@ -38,68 +40,117 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     })
 }
 
-/// Records a batch of clicks within the time that it has, and says which messages must come back.
+/// Records a batch of clicks and orphans within the time that it has, and says which messages must
+/// come back.
 pub async fn handle(
     app: App,
-    messages: Vec<Message<ClickMessage>>,
+    messages: Vec<Message<LedgerMessage>>,
     budget: Duration,
 ) -> Vec<Failed> {
     let begin = Instant::now();
     let now = app.clock.now();
-    let Batch { ids, clicks, mut failed } = Batch::read(messages, &app.agents);
-    if clicks.is_empty() {
-        return failed;
-    }
-    let key = match app.lake.put(&clicks, now, app.random.u128()).await {
-        Ok(key) => key,
-        Err(error) => {
-            failed.extend(ids.into_iter().map(|id| Failed::new(id, &error)));
-            return failed;
-        }
-    };
-    let how = Recording {
+    let mut batch = Batch::read(messages, &app.agents);
+    let how = |random| Recording {
         now,
         retention: app.retention,
         within: budget.saturating_sub(begin.elapsed()),
-        random: app.random.u128(),
+        random,
     };
-    let (mut recorded, mut duplicates, mut purged) = (0_u32, 0_u32, 0_u32);
-    for (id, outcome) in ids.into_iter().zip(app.ledger.record(&clicks, how).await) {
-        match outcome {
-            Outcome::Recorded => recorded += 1,
-            Outcome::Duplicate => duplicates += 1,
-            Outcome::Purged => purged += 1,
-            Outcome::Failed(error) => failed.push(Failed::new(id, &*error)),
+    let mut tally = Tally::default();
+    let orphans = app.ledger.record_orphans(&batch.orphans, how(app.random.u128())).await;
+    for (id, outcome) in batch.orphan_ids.drain(..).zip(orphans) {
+        tally.add(id, outcome);
+    }
+    let mut key = None;
+    if !batch.clicks.is_empty() {
+        match put(&app, &batch.clicks, now).await {
+            Ok(put) => key = put,
+            Err(error) => {
+                let failed = batch.ids.into_iter().map(|id| Failed::new(id, &error));
+                return batch.failed.into_iter().chain(tally.failed).chain(failed).collect();
+            }
+        }
+        let clicks = app.ledger.record(&batch.clicks, how(app.random.u128())).await;
+        for (id, outcome) in batch.ids.into_iter().zip(clicks) {
+            tally.add(id, outcome);
         }
     }
+    let failed: Vec<_> = batch.failed.into_iter().chain(tally.failed).collect();
     tracing::info!(
-        clicks.recorded = recorded,
-        clicks.duplicates = duplicates,
-        clicks.purged = purged,
+        clicks.recorded = tally.recorded,
+        clicks.duplicates = tally.duplicates,
+        clicks.purged = tally.purged,
         clicks.failed = failed.len(),
         raw.key = key,
         duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "recorded {recorded} clicks"
+        "recorded {} clicks",
+        tally.recorded
     );
     failed
 }
 
-/// The messages of a batch, apart: clicks, and what is none.
+/// Puts clicks into the lake. Those that the ledger refuses, because they are too old, are not to be
+/// there either: what is in the lake is what is counted.
+async fn put(
+    app: &App,
+    clicks: &[RecordedClick],
+    now: Timestamp,
+) -> Result<Option<String>, PutError> {
+    let kept = |click: &RecordedClick| app.retention.keeps(Day::of(click.click.id.at()), now);
+    let mut kept_clicks = Cow::Borrowed(clicks);
+    // Seldom: only who redrives what lay for weeks has such clicks.
+    if !clicks.iter().all(kept) {
+        kept_clicks.to_mut().retain(kept);
+    }
+    if kept_clicks.is_empty() {
+        return Ok(None);
+    }
+    app.lake.put(&kept_clicks, now, app.random.u128()).await.map(Some)
+}
+
+/// What became of the messages.
+#[derive(Debug, Default)]
+struct Tally {
+    recorded: u32,
+    duplicates: u32,
+    purged: u32,
+    failed: Vec<Failed>,
+}
+
+impl Tally {
+    fn add(&mut self, id: String, outcome: Outcome) {
+        match outcome {
+            Outcome::Recorded => self.recorded += 1,
+            Outcome::Duplicate => self.duplicates += 1,
+            Outcome::Purged => self.purged += 1,
+            Outcome::Failed(error) => self.failed.push(Failed::new(id, &*error)),
+        }
+    }
+}
+
+/// The messages of a batch, apart: clicks, orphans, and what is neither. Ids are the queue's, in
+/// the order of what they are of.
+#[derive(Default)]
 struct Batch {
-    /// The queue's ids of the clicks, in their order.
     ids: Vec<String>,
     clicks: Vec<RecordedClick>,
+    orphan_ids: Vec<String>,
+    orphans: Vec<Orphan>,
     failed: Vec<Failed>,
 }
 
 impl Batch {
-    fn read(messages: Vec<Message<ClickMessage>>, agents: &Agents) -> Self {
-        let mut batch = Self { ids: Vec::new(), clicks: Vec::new(), failed: Vec::new() };
+    fn read(messages: Vec<Message<LedgerMessage>>, agents: &Agents) -> Self {
+        let mut batch = Self::default();
         for Message { id, body } in messages {
-            match Click::try_from(body) {
-                Ok(click) => {
+            match Seen::try_from(body) {
+                Ok(Seen::Click(click)) => {
                     batch.ids.push(id);
-                    batch.clicks.push(agents.read(click));
+                    batch.clicks.push(agents.read(*click));
+                }
+                Ok(Seen::Orphan(orphan)) => {
+                    batch.orphan_ids.push(id);
+                    batch.orphans.push(orphan);
                 }
                 Err(error) => batch.failed.push(Failed::new(id, &error)),
             }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use domain::rollup::Counts;
-use domain::{ClickId, LinkId};
+use domain::{Click, ClickId, LinkId};
 use jiff::SignedDuration;
 use lambda::{Function, Invocation};
+use queue::{ClickMessage, OrphanMessage};
 use serde_json::{Value, json};
 use store::ledger::Subject;
 use testkit::probe::{Fault, On, Service};
@@ -165,7 +166,7 @@ async fn raw_ids(world: &World) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_click_older_than_the_retention_comes_back_each_time_and_is_in_the_bucket() {
+async fn a_click_older_than_the_retention_comes_back_each_time_and_is_nowhere() {
     let world = World::with_spring().await;
     let worker = worker(&world).await;
     world.clock.advance(SignedDuration::from_hours(91 * 24));
@@ -174,7 +175,7 @@ async fn a_click_older_than_the_retention_comes_back_each_time_and_is_in_the_buc
     assert!(outcome.is_err());
     let calls = world.probe.take_calls();
     assert!(calls.iter().all(|call| call.operation == "PUT"));
-    assert_eq!(raw_ids(&world).await.len(), 1);
+    assert!(raw_ids(&world).await.is_empty());
 }
 
 #[tokio::test]
@@ -186,4 +187,27 @@ async fn a_retention_that_would_count_twice_is_refused_at_the_start() {
         error,
         "environment variable `CLICK_RETENTION_DAYS` is `14`: clicks are kept for 21 to 3650 days"
     );
+}
+
+#[tokio::test]
+async fn orphans_are_counted_for_their_domain_once() {
+    let world = World::with_spring().await;
+    let worker = worker(&world).await;
+    let message = |number: u64| {
+        let id = ClickId::new(now(), u128::from(number));
+        let (domain, slug) = ("go.example.com".to_owned(), format!("sprng-{}", number % 2));
+        let orphan = Orphan { id, domain, slug, count: number };
+        let body = serde_json::to_string(&OrphanMessage::from(&orphan)).unwrap();
+        json!({ "messageId": format!("o-{number}"), "body": body })
+    };
+    let unknown = json!({ "messageId": "u", "body": r#"{"v":2,"kind":"elephant","id":"","domain":"","slug":"","count":1}"# });
+    let event = Event::of(json!({ "Records": [message(1), message(2), message(1), unknown] }));
+    for _ in 0..2 {
+        assert_eq!(failures(&event.invoke(&worker).await), ["u"]);
+        let today = Day::of(now());
+        let days = world.ledger().orphan_days("go.example.com", today..=today).await.unwrap();
+        assert_eq!(days[&today].counts.total(), 3);
+    }
+    // They are no clicks: nothing of them is in the lake.
+    assert!(raw_ids(&world).await.is_empty());
 }
