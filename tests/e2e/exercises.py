@@ -10,7 +10,9 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlencode
 
+from signpost.lake import Lake, raw_key
 from signpost.service import TOOL, basic, new_password, ulid, until
 
 EXERCISES = {}
@@ -28,6 +30,10 @@ class World:
     def __init__(self, anyone, owner, elsewhere, context):
         self.anyone, self.owner, self.context = anyone, owner, context
         self.cloud = anyone.cloud
+        self.lake = Lake(self.cloud)
+        run(self, "rotate-salts")
+        # Nobody takes away what an exercise has put into the bucket.
+        self.cloud.pause("compact-clicks")
         self.service = owner.in_workspace()
         self.elsewhere = owner.in_workspace(elsewhere.workspace)
         self.guest = self.service.person()
@@ -86,6 +92,10 @@ def delete_link(world):
     link = world.service.link(tags=["a"], max_clicks=5)
     counted(world.service.delete(f"/api/v1/links/{link['id']}").expect(204))
     world.service.follow(link["slug"]).expect(410)
+    # One with its clicks, at once and as an afterthought; and how far that is.
+    for it in (world.service.link(tags=["a"]), link, link):
+        ordered = world.service.delete(f"/api/v1/links/{it['id']}?purge=true").expect(202)
+        assert ordered["id"] == it["id"]
 
 
 @exercise
@@ -99,6 +109,25 @@ def list_links(world):
 def link_stats(world):
     stats = world.service.get(f"/api/v1/links/{world.link['id']}/stats").expect(200)
     assert stats["totals"]["clicks"] == 1
+
+
+@exercise
+def workspace_stats(world):
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+    stats = world.service.get(f"/api/v1/stats?from={day}&dimensions=link").expect(200).json
+    assert {it["value"]: it["clicks"] for it in stats["breakdown"]["link"]}[world.link["id"]] == 1
+    # Clicks one by one, of each link that was clicked: so in a workspace that has few of them.
+    few = world.owner.in_workspace(once(world.service, "/api/v1/workspaces", {"name": "Few"})["id"])
+    link = few.link()
+    few.follow(link["slug"]).expect(302)
+    few.counted(link, 1)
+    stats = few.get(f"/api/v1/stats?from={day}&filter=browser:Firefox,os:Linux").expect(200)
+    assert stats["totals"]["clicks"] == 1
+
+
+@exercise
+def orphan_stats(world):
+    world.service.get("/api/v1/stats/orphans?dimensions=slug").expect(200)
 
 
 @exercise
@@ -118,7 +147,8 @@ def redirect(world):
     world.service.follow(link["slug"]).expect(302)
 
     def look():
-        lost = [line for line in world.cloud.lines("redirect", begin) if "lost_click" in line]
+        # Who follows a link is served all the same: what went wrong behind is in the log only.
+        lost = [line for line in world.cloud.lines("redirect", begin) if "lost_click" in line or "no salt" in line]
         assert not lost, lost[0]
         return world.service.clicks(link)["total"] == 1
 
@@ -149,10 +179,59 @@ def record_clicks(world):
     assert service.clicks(link)["total"] == 1 + total
 
 
+def run(world, worker):
+    """Has a worker do its work now, as its schedule does."""
+    return world.cloud.invoke(worker, json.loads((EVENTS / worker / "minimal.json").read_text()))
+
+
+@exercise
+def rotate_salts(world):
+    run(world, "rotate-salts")
+
+
+@exercise
+def compact_clicks(world):
+    link = world.service.link()
+    for number in range(2):
+        # The second time the file of the hour is there. A line that nobody can read goes aside.
+        assert world.service.record(click(link, world.service.workspace)) == []
+        world.lake.put(raw_key(ulid()), b"no click at all\n")
+        run(world, "compact-clicks")
+        assert len(world.lake.rows(link)) == number + 1
+    assert world.lake.lines(link) == []
+
+
+@exercise
+def purge_clicks(world):
+    # A link, of which one click is in a file, and the other in a batch with one of its neighbour.
+    link, other = world.service.link(), world.service.link()
+    assert world.service.record(click(link, world.service.workspace)) == []
+    run(world, "compact-clicks")
+    assert world.service.record(*(click(it, world.service.workspace) for it in (link, other))) == []
+    path = f"/api/v1/links/{link['id']}?purge=true"
+    world.service.delete(path).expect(202)
+    assert world.service.purge(link["id"]) == []
+    assert world.service.delete(path).expect(202)["purged_at"]
+    assert world.lake.lines(link) + world.lake.rows(link) == []
+    assert len(world.lake.lines(other)) == 1
+
+    # A workspace, with all that is in it.
+    owner, name = world.service.person(), f"Short-lived {secrets.token_hex(3)}"
+    made = once(owner.service, "/api/v1/workspaces", {"name": name})["id"]
+    inside = owner.in_workspace(made)
+    link = inside.link(tags=["a"])
+    inside.key("links:read")
+    inside.invite(f"{secrets.token_hex(6)}@people.example").expect(201)
+    assert world.service.record(click(link, made)) == []
+    inside.delete(f"/api/v1/workspaces/{made}?{urlencode({'confirm': name})}").expect(202, 204)
+    assert world.service.purge(made) == []
+    assert "first_at" in world.cloud.row("clicks", "P", made)
+    assert world.service.follow(link["slug"]).expect(404, 410)
+
+
 @exercise
 def verify_ledger(world):
-    event = json.loads((EVENTS / "verify-ledger/minimal.json").read_text())
-    world.cloud.invoke("verify-ledger", event)
+    run(world, "verify-ledger")
 
 
 # --- People -----------------------------------------------------------------------------------------
@@ -197,6 +276,15 @@ def update_workspace(world):
     name = f"Elsewhere {secrets.token_hex(3)}"
     assert counted(world.elsewhere.patch(path, {"name": name}).expect(200))["name"] == name
     assert world.elsewhere.get(path).expect(200)["name"] == name
+
+
+@exercise
+def delete_workspace(world):
+    owner, name = world.service.person(), f"Short-lived {secrets.token_hex(3)}"
+    made = once(owner.service, "/api/v1/workspaces", {"name": name})["id"]
+    inside = owner.in_workspace(made)
+    counted(inside.delete(f"/api/v1/workspaces/{made}?{urlencode({'confirm': name})}").expect(202, 204))
+    assert "ordered_at" in world.cloud.row("clicks", "P", made)
 
 
 @exercise

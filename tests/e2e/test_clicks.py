@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from signpost.lake import Lake
 from signpost.service import ulid, until
 
 POISON = "no click at all"
@@ -91,22 +92,16 @@ def redrive(cloud):
 UNKNOWN_CALL = {"InvalidAction", "UnsupportedOperation", "UnknownOperationException", "AWS.SimpleQueueService.UnsupportedOperation"}
 
 
-def test_every_counted_click_is_in_the_bucket(service, cloud, context, link):
+def test_every_counted_click_is_in_the_bucket(service, cloud, link):
     for _ in range(2):
         service.follow(link["slug"]).expect(302)
     service.counted(link, 2)
     counted = {click["id"] for click in service.get(f"/api/v1/links/{link['id']}/clicks").expect(200)["items"]}
-    today = time.strftime("raw/dt=%Y-%m-%d/", time.gmtime(time.time() - 60))[:11]
-    pages = cloud.objects.get_paginator("list_objects_v2").paginate(Bucket=context["raw_bucket"], Prefix=today)
-    objects = sorted((it["LastModified"], it["Key"]) for page in pages for it in page.get("Contents", []))
-    lines = []
-    for _, key in objects[-20:]:
-        assert key.endswith(".jsonl")
-        body = cloud.objects.get_object(Bucket=context["raw_bucket"], Key=key)["Body"].read()
-        lines += [json.loads(line) for line in body.splitlines()]
-    of_link = [line for line in lines if line["link"] == link["id"]]
-    assert {line["id"] for line in of_link} == counted
-    assert all(line["slug"] == link["slug"] and line["workspace"] == service.workspace for line in of_link)
+    lake = Lake(cloud)
+    # As lines, or once compaction has taken them as rows of Parquet: first there, and then here.
+    found = lake.lines(link) + lake.rows(link)
+    assert {click["id"] for click in found} == counted
+    assert all(click["slug"] == link["slug"] and click["workspace"] == service.workspace for click in found)
 
 
 def test_messages_that_make_no_sense_are_given_back_one_by_one(service, link):

@@ -35,6 +35,7 @@ class Cloud:
         self.dynamodb = client("dynamodb")
         self.objects = client("s3")
         self.iam = client("iam")
+        self.events_of_time = client("events")
 
     # --- Functions --------------------------------------------------------------------------
 
@@ -66,6 +67,10 @@ class Cloud:
             yield
         finally:
             self.renew(function, Environment={"Variables": before})
+
+    def pause(self, worker):
+        """Has the schedule of a worker start it no more; who wants it to run calls it."""
+        self.events_of_time.disable_rule(Name=f"{self.name}-{worker}")
 
     # --- Logs -------------------------------------------------------------------------------
 
