@@ -177,7 +177,7 @@ def test_what_is_purged_is_nowhere_any_more(service, cloud, link):
     # The order and the fence, which hold no click: when they expire, no message of one can be left.
     assert sorted({row["pk"]["S"] for row in left}) == ["P", f"R#{link['id']}"]
     assert {row["sk"]["S"][:2] for row in left} == {"ln", "T#"} and all("expires" in row for row in left)
-    assert any(it["action"] == "link.purged" and it["target"] == link["id"] for it in audit(service))
+    assert any(it["action"] == "link.purged" and it["subject"] == link["id"] for it in audit(service))
 
     # A click that was under way is nobody's, and the workspace's counts stay what they were.
     assert service.record(message(link, service.workspace)) == []

@@ -28,10 +28,12 @@ locals {
         ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name, { stat = "Maximum", label = key }]
       ],
     ) },
-    { title = "Ledger", width = 8, view = "timeSeries", period = 3600, metrics = [
+    { title = "Ledger and lake", width = 8, view = "timeSeries", period = 3600, metrics = [
       [local.namespace, "LedgerVerified", "service", local.service, "function", "verify-ledger", { stat = "Sum", label = "looked at" }],
       [local.namespace, "LedgerDifference", "service", local.service, "function", "verify-ledger", { stat = "Sum", label = "differ" }],
       [local.namespace, "ClickNotSent", "service", local.service, "function", "redirect", { stat = "Sum", label = "clicks not sent" }],
+      [local.namespace, "ClicksCompacted", "service", local.service, "function", "compact-clicks", { stat = "Sum", label = "clicks compacted" }],
+      [local.namespace, "RawLinesUnreadable", "service", local.service, "function", "compact-clicks", { stat = "Sum", label = "lines put aside" }],
     ] },
     { title = "Functions: errors", width = 8, view = "timeSeries", period = 60, metrics = [
       for name in sort(keys(var.functions)) :
