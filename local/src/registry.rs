@@ -60,6 +60,10 @@ impl Registry {
             http!("list-members", list_members),
             http!("list-workspaces", list_workspaces),
             http!("not-found", not_found),
+            http!("orphan-stats", orphan_stats),
+            named("purge-clicks", |name| {
+                Function::sqs(boot(name), purge_clicks::load, purge_clicks::handle).boxed()
+            }),
             named("record-clicks", |name| {
                 Function::sqs(boot(name), record_clicks::load, record_clicks::handle).boxed()
             }),
@@ -83,6 +87,7 @@ impl Registry {
             named("verify-ledger", |name| {
                 Function::schedule(boot(name), verify_ledger::load, verify_ledger::handle).boxed()
             }),
+            http!("workspace-stats", workspace_stats),
         ];
         Ok(Self::of(try_join_all(functions).await?))
     }

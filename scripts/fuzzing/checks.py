@@ -24,14 +24,18 @@ LINK = [
     r"/expires_at",  # in the future, after the start
 ]
 PAGE = [r"cursor"]
+# `from` and `to` in this order, and not too far apart; zones, dimensions and filters that there are.
+STATS = [r"from", r"to", r"tz", r"dimensions", r"filter"]
 IF_MATCH = [r"If-Match"]
 BEYOND_SCHEMA = {
     "create-link": LINK,
     "update-link": LINK + IF_MATCH,
     "delete-link": IF_MATCH,
     "list-links": PAGE + [r"tag", r"q"],
-    "link-stats": [r"from", r"to"],  # in this order, and not too far apart
-    "list-clicks": PAGE,
+    "link-stats": STATS,
+    "workspace-stats": STATS,
+    "orphan-stats": STATS + [r"domain"],
+    "list-clicks": PAGE + [r"from", r"to", r"tz", r"filter"],
     "register-user": [
         r"/email",  # one that mail can be sent to
         r"/name",  # characters that turn the writing around

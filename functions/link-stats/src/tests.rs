@@ -1,8 +1,10 @@
 //! The handler from its events, against the embedded stores.
 
-use domain::{ClickId, RecordedClick, Retention};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{ClickId, Place, RecordedClick, Visitor};
+use jiff::{SignedDuration, Timestamp};
 use lambda::{Function, Kind};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::ledger::Recording;
 use testkit::probe::{Fault, On};
 use testkit::{Event, SPRING, World, event, now};
@@ -12,15 +14,30 @@ use super::*;
 /// The events' world, with clicks of two days, and the function.
 async fn world() -> (World, Function) {
     let world = World::with_spring().await;
+    record(&world, &clicks()).await;
+    let function = Function::http(world.boot("link-stats"), load, handle).await.unwrap();
+    (world, function)
+}
+
+async fn record(world: &World, clicks: &[RecordedClick]) {
     let how = Recording {
         now: now(),
         retention: Retention::DEFAULT,
         within: std::time::Duration::from_secs(10),
         random: 1,
     };
-    world.ledger().record(&clicks(), how).await;
-    let function = Function::http(world.boot("link-stats"), load, handle).await.unwrap();
-    (world, function)
+    world.ledger().record(clicks, how).await;
+}
+
+/// The counts of these names of a part of an answer.
+fn counts(part: &Value) -> [u64; 3] {
+    ["clicks", "human", "bot"].map(|name| part[name].as_u64().unwrap())
+}
+
+/// The values of a dimension, with their clicks.
+fn values(body: &Value, dimension: &str) -> Vec<(String, [u64; 3])> {
+    let values = body["breakdown"][dimension].as_array().unwrap().iter();
+    values.map(|it| (it["value"].as_str().unwrap().to_owned(), counts(it))).collect()
 }
 
 /// An event with this query.
@@ -36,7 +53,14 @@ fn clicks() -> Vec<RecordedClick> {
         let midnight: Timestamp = format!("{day}T00:00:00Z").parse().unwrap();
         for number in 0..count {
             let at = midnight + SignedDuration::from_mins(number);
-            let click = testkit::click(ClickId::new(at, u128::from(number.unsigned_abs())));
+            let id = ClickId::new(at, u128::from(number.unsigned_abs()));
+            // Seven people, of whom each third click is from Austria.
+            let country = if number % 3 == 0 { "AT" } else { "DE" };
+            let click = domain::Click {
+                place: Place { country: Some(country.to_owned()), ..Place::default() },
+                visitor: Visitor::parse(&format!("{:016x}", number % 7)),
+                ..testkit::click(id)
+            };
             clicks.push(testkit::by(click, (number < bots).then_some("curl")));
         }
     }
@@ -55,12 +79,25 @@ async fn a_window_of_days_has_a_point_for_each_of_them() {
             "from": "2026-11-18T00:00:00Z",
             "to": "2026-11-21T00:00:00Z",
             "interval": "day",
-            "totals": { "clicks": 45, "human": 40, "bot": 5 },
+            "tz": "UTC",
+            "totals": { "clicks": 45, "human": 40, "bot": 5, "unique": 14 },
             "series": [
-                { "start": "2026-11-18T00:00:00Z", "clicks": 30, "human": 28, "bot": 2 },
-                { "start": "2026-11-19T00:00:00Z", "clicks": 0, "human": 0, "bot": 0 },
-                { "start": "2026-11-20T00:00:00Z", "clicks": 15, "human": 12, "bot": 3 },
-            ]
+                { "start": "2026-11-18T00:00:00Z", "clicks": 30, "human": 28, "bot": 2, "unique": 7 },
+                { "start": "2026-11-19T00:00:00Z", "clicks": 0, "human": 0, "bot": 0, "unique": 0 },
+                { "start": "2026-11-20T00:00:00Z", "clicks": 15, "human": 12, "bot": 3, "unique": 7 },
+            ],
+            "unique": {
+                "visitor_days": true,
+                "from": "2026-11-18T00:00:00Z",
+                "to": "2026-11-21T00:00:00Z",
+                "standard_error": 0.008125,
+            },
+            "breakdown": {},
+            "bounds": {},
+            "breakdown_from": null,
+            "breakdown_to": null,
+            "previous": null,
+            "change": null,
         })
     );
     let calls: Vec<_> = world.probe.take_calls().into_iter().map(|call| call.operation).collect();
@@ -97,7 +134,7 @@ async fn ends_within_an_hour_are_rounded_outwards_and_said() {
         let body = asking(&query).send(&function).await.json();
         assert_eq!(body["from"], "2026-11-20T00:00:00Z", "{query}");
         assert_eq!(body["to"], "2026-11-20T00:30:00Z");
-        assert_eq!(body["totals"], json!({ "clicks": 15, "human": 12, "bot": 3 }));
+        assert_eq!(counts(&body["totals"]), [15, 12, 3]);
         assert_eq!(body["series"].as_array().unwrap().len(), 1);
     }
 }
@@ -127,6 +164,17 @@ async fn wrong_parameters_are_named_all_at_once_and_nothing_is_read() {
         (event("link-stats/unknown-parameter"), vec!["since"]),
         (asking("from=2026-02-30&to=20261120&interval=Day"), vec!["from", "to", "interval"]),
         (asking("from=9999-12-30T22:00:01Z"), vec!["from"]),
+        (
+            event("link-stats/unknown-zone"),
+            vec!["tz", "interval", "dimensions", "filter", "compare"],
+        ),
+        (asking("dimensions=country,country"), vec!["dimensions"]),
+        (asking("dimensions=link"), vec!["dimensions"]),
+        (asking("dimensions="), vec!["dimensions"]),
+        (asking("filter=country&filter=os%3Aa,os%3Ab&filter="), vec!["filter"; 3]),
+        (asking("tz=UTC&tz=UTC"), vec!["tz"]),
+        (asking("from=2020-01-01&to=2026-01-01&interval=month&dimensions=os"), vec!["from"]),
+        (asking("from=1990-01-01&to=2026-01-01&interval=month"), vec!["from"]),
     ] {
         let answer = event.send(&function).await;
         answer.assert_problem(Kind::InvalidRequest);
@@ -159,4 +207,164 @@ async fn when_dynamodb_is_away_it_is_unavailable() {
         let answer = event("link-stats/minimal").send(&function).await;
         answer.assert_problem(Kind::Unavailable);
     }
+}
+
+#[tokio::test]
+async fn by_dimension_the_biggest_values_come_first() {
+    let (_world, function) = world().await;
+    let query = "from=2026-11-18&to=2026-11-21&dimensions=country,bot,browser";
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(
+        values(&body, "country"),
+        [("DE".to_owned(), [30, 27, 3]), ("AT".to_owned(), [15, 13, 2])]
+    );
+    assert_eq!(
+        values(&body, "bot"),
+        [("(unknown)".to_owned(), [40, 40, 0]), ("curl".to_owned(), [5, 0, 5])]
+    );
+    assert_eq!(values(&body, "browser"), [("(unknown)".to_owned(), [45, 40, 5])]);
+    assert_eq!(body["bounds"]["country"], json!({ "limit": 256, "missed": 0 }));
+    assert_eq!(body["breakdown_from"], body["from"]);
+    assert_eq!(body["breakdown_to"], body["to"]);
+}
+
+#[tokio::test]
+async fn a_day_of_a_zone_is_counted_on_its_own_clock() {
+    let (_world, function) = world().await;
+    // In Kathmandu it is 05:45 at midnight UTC: the clicks from midnight on are of the same day.
+    let query = "from=2026-11-18&to=2026-11-21&tz=asia/kathmandu&dimensions=country";
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(body["tz"], "Asia/Kathmandu");
+    assert_eq!(body["from"], "2026-11-17T18:15:00Z");
+    let series: Vec<_> = body["series"].as_array().unwrap().iter().map(counts).collect();
+    assert_eq!(series, [[30, 28, 2], [0, 0, 0], [15, 12, 3]]);
+    assert!(body["series"][0]["unique"].is_null());
+
+    // And one that ends within the fifteen minutes is rounded to the quarter hour.
+    let query = "from=2026-11-20T05:45:00%2B05:45&to=2026-11-20T05:50:00%2B05:45&tz=Asia/Kathmandu";
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(counts(&body["totals"]), [15, 12, 3]);
+    assert_eq!(body["to"], "2026-11-20T00:15:00Z");
+}
+
+#[tokio::test]
+async fn one_dimension_of_whole_days_is_filtered_without_reading_clicks() {
+    let (world, function) = world().await;
+    for (filter, expected) in [
+        ("country%3ADE", [30, 27, 3]),
+        ("country%3Ade%7CAT", [45, 40, 5]),
+        ("country%3ADE,bot%3Atrue", [3, 0, 3]),
+        ("bot%3Acurl", [5, 0, 5]),
+        ("bot%3Afalse", [40, 40, 0]),
+        ("country%3A(unknown)", [0, 0, 0]),
+    ] {
+        world.probe.take_calls();
+        let query = format!("from=2026-11-18&to=2026-11-21&filter={filter}");
+        let body = asking(&query).send(&function).await.json();
+        assert_eq!(counts(&body["totals"]), expected, "{filter}");
+        assert_eq!(world.probe.take_calls().len(), 2, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn what_counts_cannot_tell_is_counted_click_by_click() {
+    let (world, function) = world().await;
+    let body = event("link-stats/two-filters").send(&function).await.json();
+    assert_eq!(counts(&body["totals"]), [0, 0, 0]);
+    // Counts, and the clicks of one stretch: on the day between there were none.
+    let calls: Vec<_> = world.probe.take_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["GetItem", "Query", "Query"]);
+
+    let query = "from=2026-11-18T00:15:00Z&to=2026-11-21&filter=country%3AAT&dimensions=bot";
+    let body = asking(query).send(&function).await.json();
+    // Of 18 November minutes 15 to 29, of 20 November all: 5 and 5 from Austria, 1 of them a bot.
+    assert_eq!(counts(&body["totals"]), [10, 9, 1]);
+    assert_eq!(
+        values(&body, "bot"),
+        [("(unknown)".to_owned(), [9, 9, 0]), ("curl".to_owned(), [1, 0, 1])]
+    );
+    assert_eq!(body["unique"]["standard_error"], 0.0);
+}
+
+#[tokio::test]
+async fn a_breakdown_of_a_part_of_a_day_is_exact_while_the_clicks_are_kept() {
+    let (world, function) = world().await;
+    let query = "from=2026-11-18T00:15:00Z&to=2026-11-21&dimensions=country";
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(counts(&body["totals"]), [30, 27, 3]);
+    assert_eq!(body["breakdown_from"], "2026-11-18T00:15:00Z");
+    let sum: u64 = values(&body, "country").iter().map(|(_, [clicks, ..])| clicks).sum();
+    assert_eq!(sum, 30);
+
+    // In a year the rows are gone, and the day counts as a whole, which the answer says.
+    world.clock.advance(SignedDuration::from_hours(365 * 24));
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(counts(&body["totals"]), [30, 27, 3]);
+    assert_eq!(body["breakdown_from"], "2026-11-18T00:00:00Z");
+    let sum: u64 = values(&body, "country").iter().map(|(_, [clicks, ..])| clicks).sum();
+    assert_eq!(sum, 45);
+    assert_eq!(body["unique"]["from"], "2026-11-19T00:00:00Z");
+    assert_eq!(body["totals"]["unique"], 7);
+
+    // What needs rows is not guessed.
+    let answer = event("link-stats/two-filters").send(&function).await;
+    answer.assert_problem(Kind::FilterTooWide);
+    let detail = "this needs clicks one by one, and those are kept for 90 days";
+    assert_eq!(answer.json()["detail"], detail);
+}
+
+#[tokio::test]
+async fn clicks_that_are_gone_before_their_time_are_noticed() {
+    let (world, function) = world().await;
+    let gone = clicks()[3].click.id.to_string().replace("clk_", "");
+    let rows = aws_sdk_dynamodb::Client::new(&world.aside()).delete_item().table_name("clicks");
+    let key = |text: String| AttributeValue::S(text);
+    let rows = rows.key("pk", key(format!("C#{SPRING}#0"))).key("sk", key(gone));
+    rows.send().await.unwrap();
+    let answer = event("link-stats/two-filters").send(&function).await;
+    answer.assert_problem(Kind::FilterTooWide);
+    // Without a filter the day counts as a whole.
+    let body = asking("from=2026-11-18T00:15:00Z&to=2026-11-21&dimensions=country")
+        .send(&function)
+        .await
+        .json();
+    assert_eq!(counts(&body["totals"]), [30, 27, 3]);
+}
+
+#[tokio::test]
+async fn what_was_before_is_beside_it() {
+    let (_world, function) = world().await;
+    let query = "from=2026-11-20&to=2026-11-22&compare=previous&filter=bot%3Afalse";
+    let body = asking(query).send(&function).await.json();
+    assert_eq!(body["previous"]["from"], "2026-11-18T00:00:00Z");
+    assert_eq!(body["previous"]["to"], "2026-11-20T00:00:00Z");
+    assert_eq!(counts(&body["previous"]["totals"]), [28, 28, 0]);
+    assert_eq!(body["change"]["clicks"], -0.5714);
+    assert!(body["change"]["bot"].is_null());
+    assert_eq!(body["change"]["unique"], 0.0);
+    // The answer to everything at once is of the same shape.
+    let body = event("link-stats/everything").send(&function).await.json();
+    assert_eq!(body["series"].as_array().unwrap().len(), 1);
+    assert_eq!(body["tz"], "Europe/Berlin");
+}
+
+#[tokio::test]
+async fn who_accepts_csv_gets_lines() {
+    let (_world, function) = world().await;
+    let answer = event("link-stats/csv").send(&function).await;
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(
+        answer.text,
+        "start,clicks,human,bot,unique\r\n2026-11-18T00:00:00Z,30,28,2,7\r\n\
+         2026-11-19T00:00:00Z,0,0,0,0\r\n2026-11-20T00:00:00Z,15,12,3,7\r\n"
+    );
+    let answer = event("link-stats/csv-of-dimensions").send(&function).await;
+    assert_eq!(
+        answer.text,
+        "dimension,value,clicks,human,bot\r\ncity,(unknown),45,40,5\r\n\
+         bot,(unknown),40,40,0\r\nbot,curl,5,0,5\r\n"
+    );
+    let json = asking("").header("accept", "application/json, text/csv").send(&function).await;
+    assert_eq!(json.header("content-type"), "application/json");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ClickId, LinkId, Retention};
+use domain::Retention;
 use jiff::SignedDuration;
 use lambda::{Function, Kind};
 use serde_json::{Value, json};
@@ -32,8 +32,8 @@ async fn record(world: &World, clicks: &[RecordedClick]) {
     world.ledger().record(clicks, how).await;
 }
 
-fn spring() -> domain::Link {
-    domain::Link { id: LinkId::parse(SPRING).unwrap(), click_shards: 4, ..link("spring") }
+fn spring() -> Link {
+    Link { id: LinkId::parse(SPRING).unwrap(), click_shards: 4, ..link("spring") }
 }
 
 /// An event with this query.
@@ -145,6 +145,8 @@ async fn wrong_parameters_are_named_all_at_once_and_nothing_is_read() {
         (asking("limit=101"), vec!["limit"]),
         (asking("limit=-1&page=2"), vec!["limit", "page"]),
         (asking(of_another_link), vec!["cursor"]),
+        (event("list-clicks/from-after-to"), vec!["from"]),
+        (asking("from=now&to=2026&tz=Mars&filter=link%3Aa"), vec!["tz", "from", "to", "filter"]),
     ] {
         let answer = event.send(&function).await;
         answer.assert_problem(Kind::InvalidRequest);
@@ -175,4 +177,64 @@ async fn when_dynamodb_is_away_it_is_unavailable() {
         let answer = event("list-clicks/minimal").send(&function).await;
         answer.assert_problem(Kind::Unavailable);
     }
+}
+
+#[tokio::test]
+async fn a_filter_leaves_out_and_pages_go_on_behind_what_was_looked_at() {
+    let (_world, function) = world().await;
+    let ids = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let id = |number| click(number).click.id.to_string();
+    // People are the odd ones, and a day in Berlin began 15 hours ago.
+    let first = event("list-clicks/filter").send(&function).await.json();
+    assert_eq!(ids(&first), [id(1)]);
+    let cursor = first["next"].as_str().unwrap();
+    let second = asking(&format!("filter=bot%3Afalse&limit=1&cursor={cursor}"));
+    let second = second.send(&function).await.json();
+    assert_eq!(ids(&second), [id(3)]);
+    let cursor = second["next"].as_str().unwrap();
+    let third = asking(&format!("filter=bot%3Afalse&limit=1&cursor={cursor}"));
+    let third = third.send(&function).await.json();
+    assert!(ids(&third).is_empty() && third["next"].is_null());
+
+    // From 14:00:00, up to 14:02:27.412, which is not included.
+    let between = "from=2026-11-20T14:00:00Z&to=2026-11-20T14:02:27.412Z";
+    let page = asking(between).send(&function).await.json();
+    assert_eq!(ids(&page), [id(2), id(3)]);
+    assert!(page["next"].is_null());
+    let page = asking(&format!("{between}&limit=1")).send(&function).await.json();
+    let cursor = page["next"].as_str().unwrap();
+    let page = asking(&format!("{between}&limit=1&cursor={cursor}")).send(&function).await.json();
+    assert_eq!(ids(&page), [id(3)]);
+    // Where a page is full, only the next one finds out that there is nothing more.
+    let cursor = page["next"].as_str().unwrap();
+    let page = asking(&format!("{between}&limit=1&cursor={cursor}")).send(&function).await.json();
+    assert_eq!((ids(&page), &page["next"]), (vec![], &Value::Null));
+}
+
+#[tokio::test]
+async fn a_page_ends_after_so_many_clicks_and_the_next_one_goes_on() {
+    let (world, function) = world().await;
+    let many: Vec<_> = (0..2_100_u16)
+        .map(|number| {
+            let at =
+                now() - SignedDuration::from_hours(1) - SignedDuration::from_secs(number.into());
+            let shard = number % 4;
+            let slug = if number == 2_050 { "rare" } else { "spring" };
+            let click = testkit::click(ClickId::new(at, number.into()));
+            testkit::by(domain::Click { shard, slug: slug.to_owned(), ..click }, None)
+        })
+        .collect();
+    record(&world, &many).await;
+    world.probe.take_calls();
+    let page = asking("filter=slug%3Arare").send(&function).await.json();
+    assert!(page["items"].as_array().unwrap().is_empty());
+    // The link, and four times its four partitions.
+    assert_eq!(world.probe.take_calls().len(), 17);
+    let cursor = page["next"].as_str().unwrap();
+    let page = asking(&format!("filter=slug%3Arare&cursor={cursor}")).send(&function).await.json();
+    assert_eq!(page["items"][0]["slug"], "rare");
+    assert!(page["next"].is_null());
 }

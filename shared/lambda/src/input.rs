@@ -178,22 +178,19 @@ pub fn boolean(value: &Value) -> Result<bool, &'static str> {
 /// The query's parameters, read one by one; faults are collected on the way.
 #[derive(Debug)]
 pub struct Params {
-    unread: BTreeMap<String, String>,
+    unread: BTreeMap<String, Vec<String>>,
     faults: Vec<Fault>,
 }
 
 impl Params {
     /// The parameters of a request's query.
     pub fn of(request: &Request) -> Self {
-        let mut unread = BTreeMap::new();
-        let mut faults = Vec::new();
+        let mut unread = BTreeMap::<_, Vec<_>>::new();
         let query = request.query_string_parameters_ref();
         for (name, value) in query.iter().flat_map(|query| query.iter()) {
-            if unread.insert(name.to_owned(), value.to_owned()).is_some() {
-                faults.push(Fault::parameter(name, "this parameter stands twice"));
-            }
+            unread.entry(name.to_owned()).or_default().push(value.to_owned());
         }
-        Self { unread, faults }
+        Self { unread, faults: Vec::new() }
     }
 
     /// A parameter that may be missing.
@@ -202,8 +199,17 @@ impl Params {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let text = self.unread.remove(name)?;
-        parse(&text).map_err(|e| self.fault(Fault::parameter(name, e))).ok()
+        let texts = self.unread.remove(name)?;
+        let [text] = texts.as_slice() else {
+            self.fault(Fault::parameter(name, "this parameter stands twice"));
+            return None;
+        };
+        parse(text).map_err(|e| self.fault(Fault::parameter(name, e))).ok()
+    }
+
+    /// All values of a parameter that may stand several times.
+    pub fn all(&mut self, name: &str) -> Vec<String> {
+        self.unread.remove(name).unwrap_or_default()
     }
 
     /// How many items a page has: `limit`, 1 to 100, 25 if not given.

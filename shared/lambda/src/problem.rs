@@ -14,6 +14,8 @@ use crate::chain::Chain;
 pub enum Kind {
     /// The request does not say what it should.
     InvalidRequest,
+    /// The answer would need more clicks one by one than are read for it, or older ones.
+    FilterTooWide,
     /// No credentials, or none that are worth anything.
     Unauthorized,
     /// The credentials are good, but not for this.
@@ -48,8 +50,9 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for the tests that walk them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::InvalidRequest,
+        Self::FilterTooWide,
         Self::Unauthorized,
         Self::Forbidden,
         Self::WrongAddress,
@@ -93,6 +96,7 @@ impl Kind {
             // A caller that knows when to come back does not hammer.
             Self::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::InvalidRequest
+            | Self::FilterTooWide
             | Self::Forbidden
             | Self::WrongAddress
             | Self::NotFound
@@ -113,6 +117,9 @@ impl Kind {
         use StatusCode as S;
         match self {
             Self::InvalidRequest => (S::BAD_REQUEST, "invalid-request", "The request is not valid"),
+            Self::FilterTooWide => {
+                (S::BAD_REQUEST, "filter-too-wide", "This needs too many clicks one by one")
+            }
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid credentials"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::WrongAddress => (S::FORBIDDEN, "wrong-address", "Not at this address"),

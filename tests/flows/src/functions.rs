@@ -61,6 +61,8 @@ functions! {
     "list-members": http list_members,
     "list-workspaces": http list_workspaces,
     "not-found": http not_found,
+    "orphan-stats": http orphan_stats,
+    "purge-clicks": sqs purge_clicks,
     "record-clicks": sqs record_clicks,
     "redirect": redirect redirect,
     "register-user": http register_user,
@@ -72,4 +74,5 @@ functions! {
     "update-user": http update_user,
     "update-workspace": http update_workspace,
     "verify-ledger": schedule verify_ledger,
+    "workspace-stats": http workspace_stats,
 }

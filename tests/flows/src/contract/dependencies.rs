@@ -70,6 +70,7 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
             "passwords",
             "queue",
             "sso",
+            "stats",
             "store",
             "tokens",
         ],
@@ -78,6 +79,7 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
         "guard" => &["domain", "lambda", "store"],
         "sso" | "tokens" => &["domain", "lambda"],
         "api" => &["domain", "lambda", "store"],
+        "stats" => &["api", "domain", "lambda", "store"],
         "testkit" => &["domain", "embedded", "lambda", "store"],
         // `domain`, `lambda` and `embedded` know nobody; `flows` has tests only.
         _ => &[],

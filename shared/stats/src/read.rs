@@ -1,0 +1,367 @@
+//! Reading what a question needs, and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+
+use domain::Dimension;
+use domain::rollup::{Counts, Rollup};
+use domain::{Day, Link, LinkId, RecordedClick, Retention, WorkspaceId};
+use futures_util::stream;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use lambda::{Kind, Problem};
+use store::ledger::{ReadError, Subject};
+use store::{Existence, LedgerStore, LinkStore, ReadIdsError};
+
+use crate::tally::{Adding, Question, Source, Tally, is_complete};
+
+/// The most click rows that are read for an answer: about 30 MB, and a second or two.
+pub const MAX_ROWS: u64 = 50_000;
+
+/// The most links of a workspace whose click rows are read for an answer.
+pub const MAX_LINKS: usize = 100;
+
+/// How many queries are under way at once.
+const AT_ONCE: usize = 16;
+
+/// So often is everything read again if rows and counts are not of the same moment.
+const TRIES: u32 = 3;
+
+/// Whose clicks are counted.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// A link's.
+    Link(Box<Link>),
+    /// Those of all links of a workspace.
+    Workspace(WorkspaceId),
+    /// Those that led nowhere, on a domain.
+    Orphans(String),
+}
+
+/// Where answers come from.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Counts and clicks.
+    pub ledger: LedgerStore,
+    /// Into how many partitions clicks are spread.
+    pub links: LinkStore,
+    /// How long clicks are kept.
+    pub retention: Retention,
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum TallyError {
+    /// Counts or clicks could not be read.
+    #[error(transparent)]
+    Ledger(#[from] ReadError),
+    /// Links could not be read.
+    #[error(transparent)]
+    Links(#[from] ReadIdsError),
+    /// The answer would need more clicks than are read, or older ones than are kept.
+    #[error("{0}")]
+    TooWide(String),
+    /// The answer would need clicks that are gone before their time.
+    #[error("some of the clicks that this needs one by one are no longer there")]
+    Gone,
+}
+
+impl From<TallyError> for Problem {
+    fn from(error: TallyError) -> Self {
+        match error {
+            TallyError::Ledger(error) => api::unread(error),
+            TallyError::Links(ReadIdsError::Unavailable(error)) => api::unavailable(error),
+            TallyError::Links(ReadIdsError::BadRow(error)) => Self::server(Kind::Internal, error),
+            TallyError::TooWide(_) | TallyError::Gone => {
+                Self::client(Kind::FilterTooWide, error.to_string())
+            }
+        }
+    }
+}
+
+/// The rows of a link's clicks in a stretch of time.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    link: LinkId,
+    shards: u16,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Reader {
+    /// The figures that a question asks for: one `Query` of the days' rollups for each megabyte,
+    /// and, where those cannot tell, queries of click rows, [`MAX_ROWS`] at most.
+    pub async fn tally(
+        &self,
+        whose: &Whose,
+        question: Question<'_>,
+        now: Timestamp,
+    ) -> Result<Tally, TallyError> {
+        let mut tries = 1;
+        loop {
+            // Rows and counts may be of different moments; what is gone does not come back.
+            match self.try_tally(whose, question, now, tries).await {
+                Err(TallyError::Gone) if tries < TRIES => tries += 1,
+                Ok(mut tally) => {
+                    self.count_links(whose, question, &mut tally).await?;
+                    if matches!(whose, Whose::Orphans(_)) {
+                        tally.forget_what_is_not_told();
+                    }
+                    return Ok(tally);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_tally(
+        &self,
+        whose: &Whose,
+        question: Question<'_>,
+        now: Timestamp,
+        tries: u32,
+    ) -> Result<Tally, TallyError> {
+        let (first, last) = question.window.days();
+        let days = self.days(whose, question, first..=last).await?;
+        let mut sources = question.sources(&days);
+        let mut rows: BTreeMap<Day, Counts> = BTreeMap::new();
+        for (&day, &source) in &sources {
+            if let Source::Rows(counts) = source {
+                rows.insert(day, counts);
+            }
+        }
+        let may_round = question.filter.is_by_bot_only();
+        let parts = match self.parts(whose, question, &days, &rows, now, tries).await {
+            Err(TallyError::TooWide(_)) if may_round => {
+                // Whole days instead of a part of them, and the answer says so.
+                for source in sources.values_mut() {
+                    *source = Source::Rollup;
+                }
+                rows.clear();
+                Vec::new()
+            }
+            parts => parts?,
+        };
+        let mut adding = Adding::new(question);
+        for (day, source) in &sources {
+            adding.add_day(*day, &days[day], *source);
+        }
+        let seen: BTreeMap<Day, u64> = rows.keys().map(|&day| (day, 0)).collect();
+        let state = Mutex::new((adding, seen));
+        let each = |click: RecordedClick| {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = click.click.id.at();
+            let is_inside = question.window.point_at(at).is_some();
+            if let Some(seen) = state.1.get_mut(&Day::of(at)).filter(|_| is_inside) {
+                *seen += 1;
+                state.0.add_click(&click);
+            }
+        };
+        let mut scans = Vec::new();
+        for Part { link, shards, from, to } in parts {
+            for shard in 0..shards {
+                scans.push(self.ledger.clicks_between(link, shard, from..to, &each).boxed());
+            }
+        }
+        stream::iter(scans).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let (adding, seen) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // More than counted is what came meanwhile; less is what is gone.
+        if rows.iter().any(|(day, counts)| seen[day] < counts.total()) {
+            return Err(TallyError::Gone);
+        }
+        Ok(adding.finish())
+    }
+
+    /// The rollups of some days, as much of them as the question is about.
+    async fn days(
+        &self,
+        whose: &Whose,
+        question: Question<'_>,
+        days: RangeInclusive<Day>,
+    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
+        let subject = match whose {
+            Whose::Link(link) => Subject::Link(link.id),
+            Whose::Workspace(workspace) => Subject::Workspace(*workspace),
+            Whose::Orphans(domain) => return self.ledger.orphan_days(domain, days).await,
+        };
+        if question.dimensions.is_empty() && question.filter.is_by_bot_only() {
+            self.ledger.days_without_values(subject, days).await
+        } else {
+            self.ledger.days(subject, days).await
+        }
+    }
+
+    /// Where the rows are that must be read, if they may be.
+    async fn parts(
+        &self,
+        whose: &Whose,
+        question: Question<'_>,
+        days: &BTreeMap<Day, Rollup>,
+        rows: &BTreeMap<Day, Counts>,
+        now: Timestamp,
+        tries: u32,
+    ) -> Result<Vec<Part>, TallyError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let too_wide = |detail: String| Err(TallyError::TooWide(detail));
+        if question.filter.is_by_bot_only() && tries == TRIES {
+            return too_wide("the rows are not what was counted".to_owned());
+        }
+        let clicks = rows.values().fold(0_u64, |sum, counts| sum.saturating_add(counts.total()));
+        if MAX_ROWS < clicks {
+            return too_wide(format!(
+                "this needs {clicks} clicks one by one, and {MAX_ROWS} are read at most"
+            ));
+        }
+        if rows.keys().any(|&day| !self.retention.keeps(day, now)) {
+            let retention = self.retention;
+            return too_wide(format!(
+                "this needs clicks one by one, and those are kept for {retention}"
+            ));
+        }
+        let links = match whose {
+            Whose::Link(link) => {
+                // A link may have got more partitions since it was read.
+                let most = u16::from(domain::Click::MAX_SHARDS);
+                vec![(link.id, if tries == 1 { link.click_shards.max(1) } else { most })]
+            }
+            Whose::Workspace(workspace) => {
+                let links = named_links(days, rows)
+                    .filter(|links| links.len() <= MAX_LINKS)
+                    .ok_or_else(|| {
+                        TallyError::TooWide(format!(
+                            "this needs clicks one by one, of more than {MAX_LINKS} links"
+                        ))
+                    })?;
+                self.shards(*workspace, links).await?
+            }
+            Whose::Orphans(_) => {
+                return too_wide("of these only whole UTC days are known by slug".to_owned());
+            }
+        };
+        let mut parts = Vec::new();
+        for (from, to) in stretches(days, rows) {
+            let (from, to) = (from.max(question.window.from()), to.min(question.window.to()));
+            let part = |&(link, shards): &(LinkId, u16)| Part { link, shards, from, to };
+            parts.extend(links.iter().map(part));
+        }
+        Ok(parts)
+    }
+
+    /// How many partitions the clicks of these links have, of those that are there or were.
+    async fn shards(
+        &self,
+        workspace: WorkspaceId,
+        links: BTreeSet<LinkId>,
+    ) -> Result<Vec<(LinkId, u16)>, ReadIdsError> {
+        let mut shards = Vec::new();
+        for link in links {
+            shards.push(self.shards_of(workspace, link).boxed());
+        }
+        stream::iter(shards).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    async fn shards_of(
+        &self,
+        workspace: WorkspaceId,
+        link: LinkId,
+    ) -> Result<(LinkId, u16), ReadIdsError> {
+        for which in Existence::ALL {
+            if let Some(shards) = self.links.click_shards((workspace, which), link).await? {
+                return Ok((link, shards.max(1)));
+            }
+        }
+        Ok((link, 1))
+    }
+
+    /// Makes the counts of a workspace's links exact: those that may be the biggest are known, and
+    /// each has counts of its own.
+    async fn count_links(
+        &self,
+        whose: &Whose,
+        question: Question<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), TallyError> {
+        let (from, to) = (tally.found_from, tally.found_to);
+        let Some(found) = tally.found.get_mut(&Dimension::Link) else { return Ok(()) };
+        if !matches!(whose, Whose::Workspace(_)) || found.other().is_zero() {
+            return Ok(());
+        }
+        let biggest = found.clone().biggest(Dimension::Link.limit());
+        let last = Timestamp::from_nanosecond(to.as_nanosecond() - 1).unwrap_or(to);
+        let mut exact = Vec::new();
+        for (value, known) in biggest.values {
+            let link = value.as_deref().and_then(|id| LinkId::parse(id).ok());
+            let count = async move {
+                let Some(link) = link else { return Ok::<_, ReadError>((value, known)) };
+                let days = Day::of(from)..=Day::of(last);
+                let days = self.ledger.days_without_values(Subject::Link(link), days).await?;
+                let counts = question.filter.mask(counts_between(&days, from, to));
+                // What was purged is counted for the workspace only.
+                let counts = if counts.total() < known.total() { known } else { counts };
+                Ok((value, counts))
+            };
+            exact.push(count.boxed());
+        }
+        let exact = stream::iter(exact).buffer_unordered(AT_ONCE);
+        found.named = exact.try_collect().await?;
+        found.missed = biggest.missed;
+        Ok(())
+    }
+}
+
+/// All links that were clicked on these days, if their names are complete.
+fn named_links(
+    days: &BTreeMap<Day, Rollup>,
+    rows: &BTreeMap<Day, Counts>,
+) -> Option<BTreeSet<LinkId>> {
+    let mut links = BTreeSet::new();
+    for day in rows.keys() {
+        let rollup = days.get(day)?;
+        if !is_complete(rollup, Dimension::Link) {
+            return None;
+        }
+        for value in rollup.values.get(&Dimension::Link)?.named.keys() {
+            links.insert(LinkId::parse(value.as_deref()?).ok()?);
+        }
+    }
+    Some(links)
+}
+
+/// The days of which rows are needed, as few stretches: days on which nobody clicked do not part
+/// them.
+fn stretches(
+    days: &BTreeMap<Day, Rollup>,
+    rows: &BTreeMap<Day, Counts>,
+) -> Vec<(Timestamp, Timestamp)> {
+    let mut stretches: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let mut is_open = false;
+    for day in days.keys() {
+        if !rows.contains_key(day) {
+            is_open = false;
+            continue;
+        }
+        match stretches.last_mut() {
+            Some((_, to)) if is_open => *to = day.end(),
+            Some(_) | None => stretches.push((day.start(), day.end())),
+        }
+        is_open = true;
+    }
+    stretches
+}
+
+/// What was counted in some quarters of an hour.
+fn counts_between(days: &BTreeMap<Day, Rollup>, from: Timestamp, to: Timestamp) -> Counts {
+    let mut sum = Counts::default();
+    for (day, rollup) in days {
+        for (quarter, &counts) in &rollup.quarters {
+            let start = day.start_second() + i64::from(quarter.index()) * 15 * 60;
+            if from.as_second() <= start && start < to.as_second() {
+                sum = sum.merge(counts);
+            }
+        }
+    }
+    sum
+}
