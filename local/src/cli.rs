@@ -1,22 +1,26 @@
 //! The command line.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use domain::{Email, Origins, Slug};
+use domain::{Day, DayError, Email, Origins, Slug};
 use lambda::{Clock, Env, Random, log_filter};
-use store::{AccountStore, Found, LinkStore};
+use store::{AccountStore, LinkStore, Tables};
 use tracing_subscriber::prelude::*;
 
 use crate::data::{Owner, Ready};
 use crate::keys::TokenKeys;
 use crate::platform::{Data, Options, Platform};
-use crate::settings::{self, TABLES};
+use crate::remote::Remote;
+use crate::replay::Found;
+use crate::settings::{self, CLICKS_QUEUE, TABLES};
 use crate::stores::{self, Access};
-use crate::{compact, demo, verify};
+use crate::verify::{Answered, Place, Tolerance};
+use crate::{compact, demo, replay, verify};
 
 /// Logs where `RUST_LOG` says nothing: what happens, but not each request.
 const LOGS: &str = "info,lambda=warn";
@@ -64,9 +68,13 @@ enum Command {
     Serve,
     /// Load a sample data set: 50 links, and 20,000 clicks of the last 80 days
     Demo,
-    /// Recount all clicks and compare them with the counts; exits with 1 if they differ, and with 3 if
-    /// no difference was found but some counts kept changing
-    Verify,
+    /// Recount all clicks, and compare them with the counts and with the lake; exits with 1 if they
+    /// differ, and with 3 if no difference was found but some counts kept changing
+    Verify(Box<VerifyFlags>),
+    /// Put lost clicks on the queue again, from a redirect's log; each is counted once, however often
+    /// it is replayed. Exits with 1 if something was not sent, and with 3 if all was but clicks that
+    /// are older than the retention
+    Replay(ReplayFlags),
     /// Put the clicks of the last time into the files of their hours, which happens every hour anyway
     Compact,
     /// Make a new key for access tokens; the old one is believed for an hour more, and the next
@@ -77,6 +85,50 @@ enum Command {
         /// Their e-mail address
         email: String,
     },
+}
+
+#[derive(Debug, Args)]
+struct ReplayFlags {
+    #[command(flatten)]
+    remote: Remote,
+    /// The queue of clicks, with `--aws`
+    #[arg(long, value_name = "URL", requires = "aws")]
+    queue_url: Option<String>,
+    /// Logs: lines of JSON, what `aws logs` answers, or an export; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct VerifyFlags {
+    #[command(flatten)]
+    remote: Remote,
+    /// The table of links, with `--aws`
+    #[arg(long, value_name = "NAME", requires = "aws")]
+    links_table: Option<String>,
+    /// The table of clicks, with `--aws`
+    #[arg(long, value_name = "NAME", requires = "aws")]
+    clicks_table: Option<String>,
+    /// The table of accounts, with `--aws`
+    #[arg(long, value_name = "NAME", requires = "aws")]
+    accounts_table: Option<String>,
+    /// The bucket of clicks, with `--aws`
+    #[arg(long, value_name = "NAME", requires = "aws")]
+    bucket: Option<String>,
+    /// The first day of which the lake still has everything, where it does not keep all of it
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    lake_since: Option<Day>,
+    /// How many redirects were answered on each day, as CloudWatch says it in JSON (docs/runbook.md)
+    #[arg(long, value_name = "FILE")]
+    redirects: Option<PathBuf>,
+    /// How far those may be from what is counted, in per cent, and ten a day besides
+    #[arg(long, value_name = "PERCENT", default_value = "1", requires = "redirects")]
+    tolerance: Tolerance,
+}
+
+/// A day as people write it.
+fn date(text: &str) -> Result<Day, DayError> {
+    Day::parse(&text.replace('-', ""))
 }
 
 /// Runs the command that this process was started with.
@@ -106,7 +158,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         match command {
             None | Some(Command::Serve) => Box::pin(serve(flags)).await,
             Some(Command::Demo) => Box::pin(load_demo(flags)).await,
-            Some(Command::Verify) => Box::pin(run_verify(flags)).await,
+            Some(Command::Verify(more)) => Box::pin(run_verify(flags, *more)).await,
+            Some(Command::Replay(more)) => Box::pin(run_replay(flags, more)).await,
             Some(Command::Compact) => Box::pin(run_compact(flags)).await,
             Some(Command::RotateTokenKey) => rotate_token_key(&flags),
             Some(Command::ResetPassword { email }) => {
@@ -186,32 +239,88 @@ async fn load_demo(flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_verify(flags: Flags) -> anyhow::Result<ExitCode> {
+/// The stores of a data directory that is there.
+async fn stores_of(flags: &Flags) -> anyhow::Result<Access> {
     if flags.ephemeral {
         bail!("data in memory is another process's; give a directory by `--data-dir`");
     }
     if !flags.data_dir.join("lock").exists() {
         bail!("there is no data in `{}`", flags.data_dir.display());
     }
-    let access = Access::to(&flags.data_dir).await?;
-    let retention = settings::retention(&Env::process())?;
-    let report = verify::verify(&access.aws(), Clock::system().now(), retention).await?;
+    Access::to(&flags.data_dir).await
+}
+
+async fn run_verify(flags: Flags, more: VerifyFlags) -> anyhow::Result<ExitCode> {
+    let env = Env::process();
+    let (now, retention) = (Clock::system().now(), settings::retention(&env)?);
+    let answered = match &more.redirects {
+        Some(path) => Some(Answered::parse(&read(path)?, more.tolerance)?),
+        None => None,
+    };
+    let report = if more.remote.aws {
+        let (aws, outputs) = (Remote::config(&env)?, more.remote.outputs()?);
+        let links = outputs.or(more.links_table.as_ref(), "--links-table", "tables.links")?;
+        let clicks = outputs.or(more.clicks_table.as_ref(), "--clicks-table", "tables.clicks")?;
+        let accounts = more.accounts_table.as_ref();
+        let accounts = outputs.or(accounts, "--accounts-table", "tables.accounts")?;
+        let bucket = outputs.or(more.bucket.as_ref(), "--bucket", "raw_bucket")?;
+        let tables = Tables { links: &links, clicks: &clicks, accounts: &accounts, ..TABLES };
+        let place = Place { aws: &aws, tables, bucket: &bucket, lake_since: more.lake_since };
+        Box::pin(verify::verify_at(&place, answered, now, retention)).await?
+    } else {
+        let access = stores_of(&flags).await?;
+        let aws = access.aws();
+        let place = Place { lake_since: more.lake_since, ..Place::here(&aws) };
+        Box::pin(verify::verify_at(&place, answered, now, retention)).await?
+    };
     print(&report.to_string())?;
     Ok(ExitCode::from(report.verdict().exit_code()))
 }
 
+async fn run_replay(flags: Flags, more: ReplayFlags) -> anyhow::Result<ExitCode> {
+    let env = Env::process();
+    let (now, retention) = (Clock::system().now(), settings::retention(&env)?);
+    let mut found = Found::default();
+    for path in &more.files {
+        found.read(&path.display().to_string(), &read(path)?);
+    }
+    let report = if more.remote.aws {
+        let (aws, outputs) = (Remote::config(&env)?, more.remote.outputs()?);
+        let queue = outputs.or(more.queue_url.as_ref(), "--queue-url", "queues.clicks")?;
+        replay::replay(&aws_sdk_sqs::Client::new(&aws), &queue, found, now, retention).await
+    } else {
+        let access = stores_of(&flags).await?;
+        let client = aws_sdk_sqs::Client::new(&access.aws());
+        let queue = client.get_queue_url().queue_name(CLICKS_QUEUE).send().await?;
+        let queue = queue.queue_url.context("the queue has no URL")?;
+        replay::replay(&client, &queue, found, now, retention).await
+    };
+    print(&report.to_string())?;
+    Ok(ExitCode::from(report.exit_code()))
+}
+
 async fn run_compact(flags: Flags) -> anyhow::Result<ExitCode> {
-    if flags.ephemeral {
-        bail!("data in memory is another process's; give a directory by `--data-dir`");
-    }
-    if !flags.data_dir.join("lock").exists() {
-        bail!("there is no data in `{}`", flags.data_dir.display());
-    }
     let begin = std::time::Instant::now();
-    let access = Access::to(&flags.data_dir).await?;
+    let access = stores_of(&flags).await?;
     let merged = compact::compact(&access.aws()).await?;
     print(&compact::told(&merged, begin.elapsed().as_secs_f32()))?;
     Ok(if merged.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A file as text; `-` is stdin.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let bytes = match path.to_str() {
+        Some("-") => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).context("reading stdin")?;
+            bytes
+        }
+        Some(_) | None => {
+            fs::read(path).with_context(|| format!("reading `{}`", path.display()))?
+        }
+    };
+    // A log may have whatever a client sent.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Needs no lock: keys are only added to what a server has read, or taken away from what it has not.
@@ -317,7 +426,7 @@ async fn free_slug(platform: &Platform) -> anyhow::Result<String> {
     for number in 2..100 {
         let found = links.follow(origins.default_domain(), &Slug::parse(&slug)?).await?;
         // One that was deleted may be used again.
-        if matches!(found, Found::Nothing | Found::Deleted) {
+        if matches!(found, store::Found::Nothing | store::Found::Deleted) {
             break;
         }
         slug = format!("hello-{number}");

@@ -23,6 +23,8 @@ mod json;
 mod keys;
 mod platform;
 mod registry;
+mod remote;
+mod replay;
 mod settings;
 mod sources;
 mod stores;

@@ -21,7 +21,7 @@ use crate::data::{DataDir, Ready, Running, origin_at};
 use crate::gateway::{self, Gateway, Limits};
 use crate::keys::TokenKeys;
 use crate::registry::Registry;
-use crate::settings::{self, CLICKS_QUEUE, TABLES};
+use crate::settings::{self, CLICKS_QUEUE, PURGES_QUEUE, TABLES};
 use crate::sources::{BATCHES, Schedule, Source, Stop, sweep};
 use crate::stores;
 
@@ -134,11 +134,17 @@ impl Platform {
             Some(set) => set,
             None => token_keys.setting(options.clock.now())?,
         };
-        let queue = queue_url(CLICKS_QUEUE)?;
+        let queues_of_functions = [queue_url(CLICKS_QUEUE)?.as_str(), queue_url(PURGES_QUEUE)?];
         // The gateway stands where CloudFront does in the cloud, and proves itself as that does.
         let random_secret = || format!("{:032x}", options.random.u128());
         let origin_secret = settings::origin_secret(&options.env).unwrap_or_else(random_secret);
-        let env = settings::of_functions(&options.env, &origins, queue, &keys, &origin_secret);
+        let env = settings::of_functions(
+            &options.env,
+            &origins,
+            queues_of_functions,
+            &keys,
+            &origin_secret,
+        );
         let aws = match options.between {
             Some(between) => between(stores.sdk_config()),
             None => stores.sdk_config(),

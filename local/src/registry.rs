@@ -43,6 +43,7 @@ impl Registry {
             http!("delete-key", delete_key),
             http!("delete-link", delete_link),
             http!("delete-member", delete_member),
+            http!("delete-workspace", delete_workspace),
             http!("finish-sign-in", finish_sign_in),
             http!("get-jwks", get_jwks),
             http!("get-link", get_link),

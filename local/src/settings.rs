@@ -16,6 +16,9 @@ pub(crate) const RAW_BUCKET: &str = "raw-clicks";
 /// The queue of clicks, by its key in `workers.yaml`.
 pub(crate) const CLICKS_QUEUE: &str = "clicks";
 
+/// The queue of purges.
+pub(crate) const PURGES_QUEUE: &str = "purges";
+
 /// What the operator may set in the environment of this process, as in the cloud.
 const PASSED_THROUGH: [&str; 13] = [
     "BLOCKED_HOSTS",
@@ -37,7 +40,7 @@ const PASSED_THROUGH: [&str; 13] = [
 pub(crate) fn of_functions(
     process: &Env,
     origins: &str,
-    clicks_queue_url: &str,
+    [clicks_queue_url, purges_queue_url]: [&str; 2],
     token_keys: &str,
     origin_secret: &str,
 ) -> Env {
@@ -47,6 +50,7 @@ pub(crate) fn of_functions(
         ("ACCOUNTS_TABLE", TABLES.accounts),
         ("SALTS_TABLE", TABLES.salts),
         ("CLICKS_QUEUE_URL", clicks_queue_url),
+        ("PURGES_QUEUE_URL", purges_queue_url),
         ("RAW_BUCKET", RAW_BUCKET),
         ("ORIGINS", origins),
         ("TOKEN_KEYS", token_keys),

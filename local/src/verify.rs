@@ -1,19 +1,57 @@
-//! `verify`: recounts the clicks of all links, and compares them with the counts.
+//! `verify`: counts all that can be counted in several ways, and compares.
+//!
+//! - The rows of clicks with the counts: of each link, each day and each workspace.
+//! - The counts with the lake, of each link and day: Parquet, and what is not compacted yet.
+//! - The counts with the redirects that were answered, of each day, where somebody else has counted
+//!   those.
+
+mod lake;
+mod redirects;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
 use aws_types::SdkConfig;
-use domain::{Retention, WorkspaceId};
+use domain::{Day, Retention, WorkspaceId};
 use jiff::Timestamp;
-use store::ledger::Verification;
-use store::{AccountStore, LedgerStore, LinkStore};
+use store::ledger::{PurgeOrder, Verification};
+use store::{AccountStore, LedgerStore, LinkStore, Tables};
 
-use crate::settings::TABLES;
+use crate::settings::{RAW_BUCKET, TABLES};
 
-/// What was found, by workspace.
+pub(crate) use lake::Lake;
+pub(crate) use redirects::{Answered, Redirects, Tolerance};
+
+/// Where to look.
 #[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) aws: &'a SdkConfig,
+    pub(crate) tables: Tables<'a>,
+    pub(crate) bucket: &'a str,
+    /// The first day of which the lake still has everything, where it does not keep all of it.
+    pub(crate) lake_since: Option<Day>,
+}
+
+impl<'a> Place<'a> {
+    /// The stores of this platform.
+    pub(crate) fn here(aws: &'a SdkConfig) -> Self {
+        Self { aws, tables: TABLES, bucket: RAW_BUCKET, lake_since: None }
+    }
+
+    fn ledger(&self) -> LedgerStore {
+        LedgerStore::new(self.aws, self.tables.clicks, self.tables.links)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
 pub(crate) struct Report {
     workspaces: Vec<(WorkspaceId, usize, Verification)>,
+    lake: Lake,
+    /// Purges that were asked for, and are not proved.
+    open: Vec<PurgeOrder>,
+    redirects: Option<Redirects>,
 }
 
 /// Verifies everything.
@@ -22,15 +60,34 @@ pub(crate) async fn verify(
     now: Timestamp,
     retention: Retention,
 ) -> anyhow::Result<Report> {
-    let links = LinkStore::new(aws, TABLES.links);
-    let ledger = LedgerStore::new(aws, TABLES.clicks, TABLES.links);
-    let mut workspaces = Vec::new();
-    for workspace in AccountStore::new(aws, TABLES.accounts).workspaces().await? {
+    verify_at(&Place::here(aws), None, now, retention).await
+}
+
+/// Verifies everything there, and with what was answered as well.
+pub(crate) async fn verify_at(
+    place: &Place<'_>,
+    answered: Option<Answered>,
+    now: Timestamp,
+    retention: Retention,
+) -> anyhow::Result<Report> {
+    let links = LinkStore::new(place.aws, place.tables.links);
+    let ledger = place.ledger();
+    let mut report = Report::default();
+    let mut every = Vec::new();
+    for workspace in AccountStore::new(place.aws, place.tables.accounts).workspaces().await? {
         let ids = links.every_id(workspace).await?;
         let found = ledger.verify_workspace(workspace, &ids, now, retention).await?;
-        workspaces.push((workspace, ids.len(), found));
+        report.workspaces.push((workspace, ids.len(), found));
+        every.extend(ids.into_iter().map(|(link, _)| (workspace, link)));
     }
-    Ok(Report { workspaces })
+    report.lake = lake::compare(place, &every).await?;
+    let orders = ledger.purge_orders().await?;
+    report.open = orders.into_iter().filter(|order| order.proof.is_none()).collect();
+    if let Some(answered) = answered {
+        let workspaces: Vec<_> = report.workspaces.iter().map(|(id, ..)| *id).collect();
+        report.redirects = Some(redirects::compare(&ledger, &workspaces, answered).await?);
+    }
+    Ok(report)
 }
 
 /// What a verification says as a whole.
@@ -59,8 +116,11 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Exact => "Every count is the number of recorded clicks.",
-            Self::Wrong => "The ledger does not add up.",
+            Self::Exact => {
+                "Exact: every count is the number of recorded clicks, and the lake has each of them \
+                 once."
+            }
+            Self::Wrong => "It does not add up.",
             Self::Unsettled => {
                 "No difference was found, but clicks kept arriving, and the counts named above \
                  could not be compared. Look again at a quieter moment."
@@ -73,9 +133,13 @@ impl Report {
     /// What it says as a whole.
     pub(crate) fn verdict(&self) -> Verdict {
         let found = || self.workspaces.iter().map(|(_, _, found)| found);
-        if found().any(|found| !found.differences.is_empty()) {
+        let redirects = self.redirects.as_ref();
+        if found().any(|found| !found.differences.is_empty())
+            || !self.lake.differences.is_empty()
+            || redirects.is_some_and(|it| it.days.iter().any(|day| !day.is_fine))
+        {
             Verdict::Wrong
-        } else if found().any(|found| !found.unsettled.is_empty()) {
+        } else if found().any(|found| !found.unsettled.is_empty()) || self.lake.unsettled != 0 {
             Verdict::Unsettled
         } else {
             Verdict::Exact
@@ -108,24 +172,22 @@ impl fmt::Display for Report {
                 writeln!(f, "unsettled: `{subject}` {at}: it changed each time it was looked at")?;
             }
         }
+        write!(f, "{}", self.lake)?;
+        for order in &self.open {
+            writeln!(
+                f,
+                "purge: `{}` was to be purged at {}, and nobody has found yet that nothing is left",
+                order.target, order.ordered_at
+            )?;
+        }
+        if let Some(redirects) = &self.redirects {
+            write!(f, "{redirects}")?;
+        }
         write!(f, "{}", self.verdict())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use store::ledger::{Period, Subject};
-
-    use super::*;
-
-    #[test]
-    fn counts_that_kept_changing_are_neither_right_nor_wrong() {
-        let workspace = WorkspaceId::new(Timestamp::UNIX_EPOCH, 1);
-        let unsettled = vec![(Subject::Workspace(workspace), Period::AllTime)];
-        let found = Verification { unsettled, ..Verification::default() };
-        let report = Report { workspaces: vec![(workspace, 1, found)] };
-        assert_eq!(report.verdict(), Verdict::Unsettled);
-        assert_eq!(report.verdict().exit_code(), 3);
-        assert!(report.to_string().contains("it changed each time"), "{report}");
-    }
+/// A day as people write it.
+fn date(day: Day) -> impl fmt::Display {
+    day.start().strftime("%F").to_string()
 }

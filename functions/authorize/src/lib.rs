@@ -40,6 +40,8 @@ enum Void {
     SessionOver,
     #[error("its holder is no member of the workspace")]
     NoMember,
+    #[error("its workspace is deleted")]
+    NoWorkspace,
     #[error("its key is revoked")]
     NoKey,
     #[error("its key has expired")]
@@ -87,13 +89,13 @@ impl App {
             tracing::info!(key.id = %id, "refused the key `{id}`: {refusal}");
             return Ok(None);
         }
-        self.note_use(&record, now).await;
-        // Its own limit is what counts, whatever the workspace has.
-        let workspace = match record.writes_per_minute {
-            Some(_) => None,
-            None => self.accounts.find_workspace(record.workspace).await.map_err(to_problem)?,
+        let workspace = self.accounts.find_workspace(record.workspace).await.map_err(to_problem)?;
+        let Some(workspace) = workspace else {
+            tracing::info!(key.id = %id, "refused the key `{id}`: its workspace is deleted");
+            return Ok(None);
         };
-        Ok(Some(Holder::key(&record, record.scopes.clone(), workspace.as_ref())))
+        self.note_use(&record, now).await;
+        Ok(Some(Holder::key(&record, record.scopes.clone(), &workspace)))
     }
 
     async fn holder_of_token(&self, text: &str) -> Result<Option<Holder>, Problem> {
@@ -155,8 +157,9 @@ fn holder(token: &AccessToken, standing: &Standing, now: Timestamp) -> Result<Ho
             if token.workspace != Some(key.workspace) {
                 return Err(Void::NoKey);
             }
+            let workspace = standing.workspace.as_ref().ok_or(Void::NoWorkspace)?;
             let scopes = Scope::granted(&token.scopes, &key.scopes);
-            Ok(Holder::key(key, scopes, standing.workspace.as_ref()))
+            Ok(Holder::key(key, scopes, workspace))
         }
     }
 }
@@ -171,6 +174,8 @@ fn holder_of_session(
     let session = standing.session.as_ref().filter(goes_on).ok_or(Void::SessionOver)?;
     let role = match token.workspace {
         None => None,
+        // What belongs to a workspace that is deleted goes a little later.
+        Some(_) if standing.workspace.is_none() => return Err(Void::NoWorkspace),
         Some(_) => Some(standing.member.as_ref().ok_or(Void::NoMember)?.role),
     };
     let own = role.map_or([Scope::Account].as_slice(), Role::scopes);
@@ -185,15 +190,15 @@ fn holder_of_session(
 }
 
 impl Holder {
-    fn key(record: &KeyRecord, scopes: Vec<Scope>, workspace: Option<&Workspace>) -> Self {
-        let of_workspace = workspace.and_then(|workspace| workspace.writes_per_minute);
+    fn key(record: &KeyRecord, scopes: Vec<Scope>, workspace: &Workspace) -> Self {
+        // Its own limit is what counts, whatever the workspace has.
         Self {
             principal: Principal::Key(record.id),
             workspace: Some(record.workspace),
             role: None,
             scopes,
             session: None,
-            writes_per_minute: record.writes_per_minute.or(of_workspace),
+            writes_per_minute: record.writes_per_minute.or(workspace.writes_per_minute),
         }
     }
 

@@ -116,7 +116,7 @@ async fn a_good_key_says_whose_it_is_and_what_it_may() {
     assert_eq!(door.ask(&event("authorize/minimal")).await, admitted());
     let calls = door.world.probe.take_calls();
     let reads: Vec<_> = calls.iter().map(|call| call.operation.as_str()).collect();
-    assert_eq!(reads, ["GetItem", "UpdateItem", "GetItem"], "the key, its use, the workspace");
+    assert_eq!(reads, ["GetItem", "GetItem", "UpdateItem"], "the key, its workspace, its use");
     assert_eq!(calls[0].body["ConsistentRead"], true, "a revoked key must not be found");
 }
 
@@ -161,7 +161,7 @@ async fn the_limit_of_a_key_counts_and_else_that_of_its_workspace() {
     accounts.put_key(&own).await.unwrap();
     door.calls();
     assert_eq!(limit(None).await, "5");
-    assert_eq!(door.calls(), ["GetItem"], "the workspace need not be read");
+    assert_eq!(door.calls(), ["GetItem", "GetItem"], "is the workspace there?");
     assert_eq!(limit(Some(&token_of_key())).await, "5");
 }
 
@@ -405,6 +405,22 @@ async fn a_key_without_scopes_is_known_but_may_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_opens_a_workspace_that_is_deleted_although_nothing_else_is_gone_yet() {
+    let door = Door::new().await;
+    let accounts = door.world.accounts();
+    accounts.delete_workspace(&people::workspace(), &Journal::none()).await.unwrap();
+    assert!(accounts.find_key(key().id()).await.unwrap().is_some());
+    assert!(accounts.find_member(workspace(WORKSPACE), people::ada().id).await.unwrap().is_some());
+    assert_eq!(door.ask(&event("authorize/minimal")).await, refused());
+    for token in [token(), token_of_key()] {
+        assert_eq!(door.ask_with_token(&token).await, refused());
+    }
+    // Her session goes on, outside of it.
+    let outside = AccessToken { workspace: None, scopes: vec![Scope::Account], ..token() };
+    assert_eq!(door.ask_with_token(&outside).await["context"]["auth"], "ok");
+}
+
+#[tokio::test]
 async fn another_key_opens_its_own_workspace() {
     let door = Door::new().await;
     let (id, workspace) =
@@ -413,6 +429,7 @@ async fn another_key_opens_its_own_workspace() {
     let record =
         KeyRecord { id, hash: other.hash(), workspace, scopes: vec![Scope::Admin], ..record() };
     door.world.accounts().put_key(&record).await.unwrap();
+    door.world.accounts().put_workspace(workspace, "A Third Shop").await.unwrap();
     let answer = door.ask_with(&format!("Bearer {}", other.reveal())).await;
     assert_eq!(answer["context"]["workspace"], workspace.to_string());
     assert_eq!(answer["context"]["scopes"], "admin");

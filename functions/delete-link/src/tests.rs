@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{LinkChange, LinkId, Slug, Tag, WorkspaceId};
 use lambda::Function;
+use store::ledger::{PurgeOrder, Target};
 use store::{CreateError, Filter, Found, Journal};
 use testkit::probe::{Fault, On, Service};
 use testkit::{OTHER_WORKSPACE, SPRING, WORKSPACE, World, event, link, now};
@@ -22,7 +23,7 @@ fn spring() -> LinkId {
     LinkId::parse(SPRING).unwrap()
 }
 
-async fn stored(world: &World) -> Option<domain::Link> {
+async fn stored(world: &World) -> Option<Link> {
     world.links().find(WorkspaceId::parse(WORKSPACE).unwrap(), spring()).await.unwrap()
 }
 
@@ -238,4 +239,78 @@ async fn many_deletes_at_once_delete_once() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 404, 404, 404, 404, 404, 404, 404]);
+}
+
+/// The events' link with what is stored of its purge.
+async fn ordered(world: &World) -> Option<PurgeOrder> {
+    world.ledger().purge_order(Target::Link(spring())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_purge_is_ordered_with_the_deletion_and_told_to_the_worker() {
+    let (world, function) = start().await;
+    let answer = event("delete-link/purge").send(&function).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let expected = serde_json::json!({
+        "id": SPRING, "ordered_at": "2026-11-20T14:03:27.412Z", "purged_at": null
+    });
+    assert_eq!(answer.json(), expected);
+    let operations = world.probe.take_operations();
+    assert_eq!(operations, ["UpdateItem", "GetItem", "TransactWriteItems", "SendMessage"]);
+    assert_eq!(stored(&world).await, None);
+    let order = ordered(&world).await.unwrap();
+    assert_eq!(order.ordered_by.to_string(), testkit::people::KEY);
+    let sent = world.take_purges().await;
+    assert_eq!(sent[0]["target"], SPRING);
+    let mut log = world.audit_log(WORKSPACE).await;
+    log.sort();
+    let entry = |action| format!("{action} {} {SPRING}", testkit::people::KEY);
+    assert_eq!(log, ["link.deleted", "link.purge_ordered"].map(entry));
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_can_be_purged_and_asked_for_again() {
+    let (world, function) = start().await;
+    assert_eq!(event("delete-link/minimal").send(&function).await.status, 204);
+    assert_eq!(ordered(&world).await, None);
+    for times in 1..=2 {
+        assert_eq!(event("delete-link/purge").send(&function).await.status, 202);
+        assert_eq!(world.take_purges().await.len(), 1, "{times}");
+    }
+    let log = world.audit_log(WORKSPACE).await;
+    let orders = log.iter().filter(|entry| entry.starts_with("link.purge_ordered"));
+    assert_eq!(orders.count(), 1, "{log:?}");
+    // When it is proved, asking says so, and nothing is sent any more.
+    let order = ordered(&world).await.unwrap();
+    let (ledger, removed) = (world.ledger(), store::ledger::Removed::default());
+    ledger.prove_purge(&order, removed, now(), &Journal::none()).await.unwrap();
+    let answer = event("delete-link/purge").send(&function).await;
+    assert_eq!(answer.json()["purged_at"], "2026-11-20T14:03:27.412Z");
+    assert!(world.take_purges().await.is_empty());
+    // Without asking for the purge there is nothing to delete.
+    event("delete-link/minimal").send(&function).await.assert_problem(Kind::NotFound);
+}
+
+#[tokio::test]
+async fn a_purge_of_nothing_is_no_purge() {
+    let (world, function) = start().await;
+    let unknown = event("delete-link/unknown-link").query("purge=true");
+    unknown.send(&function).await.assert_problem(Kind::NotFound);
+    let other = event("delete-link/purge").of_workspace(OTHER_WORKSPACE);
+    other.send(&function).await.assert_problem(Kind::NotFound);
+    event("delete-link/invalid-purge").send(&function).await.assert_problem(Kind::InvalidRequest);
+    let kept = event("delete-link/purge").query("purge=false").send(&function).await;
+    assert_eq!(kept.status, 204);
+    assert!(ordered(&world).await.is_none() && world.take_purges().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_purge_that_could_not_be_told_to_the_worker_is_asked_for_again() {
+    let (world, function) = start().await;
+    world.probe.inject(On::service(Service::Sqs), Fault::Unreachable);
+    event("delete-link/purge").send(&function).await.assert_problem(Kind::Unavailable);
+    assert!(ordered(&world).await.is_some());
+    world.probe.heal();
+    assert_eq!(event("delete-link/purge").send(&function).await.status, 202);
+    assert_eq!(world.take_purges().await.len(), 1);
 }

@@ -191,7 +191,7 @@ async fn members(
 ) -> Result<Vec<Member>, Failure> {
     let mut members = Vec::new();
     for &(workspace, role) in joins {
-        // Workspaces are never deleted, so it is still there when the transaction is written.
+        // One that is deleted before the transaction is written is emptied again afterwards.
         let found: Option<Workspace> = app.accounts.find_workspace(workspace).await?;
         if found.is_none() {
             return Err(Failure::Refused(Refusal::NoWorkspace(workspace)));

@@ -16,12 +16,13 @@ use domain::{
     Tag, Title, WorkspaceId,
 };
 use jiff::Timestamp;
+use lake::RawClicks;
 use lambda::{Chain, Random};
 use store::ledger::{Outcome, RecordError, Recording};
 use store::{AccountStore, CreateError, Journal, LedgerStore, LinkStore};
 
 use self::links::SAMPLES;
-use crate::settings::TABLES;
+use crate::settings::{RAW_BUCKET, TABLES};
 
 /// How many clicks there are.
 const CLICKS: usize = 20_000;
@@ -77,9 +78,11 @@ pub(crate) async fn load(
             missing.extend(new.filter(|new| retention.keeps(Day::of(new.click.id.at()), now)));
         }
     }
-    let random = Random::system();
+    let (random, raw) = (Random::system(), RawClicks::new(aws, RAW_BUCKET));
     for batch in missing.chunks(1000) {
         let within = Duration::from_secs(60);
+        // As the worker does: what is counted is in the lake before.
+        raw.put(batch, now, random.u128()).await?;
         let how = Recording { now, retention, within, random: random.u128() };
         loaded.clicks += count(ledger.record(batch, how).await)?;
     }
@@ -92,7 +95,8 @@ fn count(outcomes: Vec<Outcome>) -> anyhow::Result<usize> {
     for outcome in outcomes {
         match outcome {
             Outcome::Recorded => recorded += 1,
-            Outcome::Duplicate => {}
+            // Of a link that somebody has purged nothing comes back.
+            Outcome::Duplicate | Outcome::Purged => {}
             Outcome::Failed(error) => match &*error {
                 // It was recorded in its time, or will not be missed.
                 RecordError::TooOld { .. } => {}

@@ -2,8 +2,8 @@
 
 use domain::{DefinitionError, Link, LinkId, Slug, WorkspaceId};
 use lambda::{Fault, Kind, Problem, Request, input};
-use store::ledger::ReadError;
-use store::{LinkStore, ReadLinkError, Unavailable};
+use store::ledger::{PurgeError, ReadError};
+use store::{LinkStore, ReadIdsError, ReadLinkError, Unavailable};
 
 /// Everything that does not hold between a link's fields.
 pub fn faulty(faults: Vec<DefinitionError>) -> Problem {
@@ -45,9 +45,25 @@ pub fn unread(error: ReadError) -> Problem {
     Problem::server(kind, error)
 }
 
+/// A list of ids could not be read.
+pub fn unread_ids(error: ReadIdsError) -> Problem {
+    match error {
+        ReadIdsError::Unavailable(error) => unavailable(error),
+        ReadIdsError::BadRow(error) => Problem::server(Kind::Internal, error),
+    }
+}
+
+/// A purge could not be ordered.
+pub fn unpurged(error: PurgeError) -> Problem {
+    match error {
+        PurgeError::Read(error) => unread(error),
+        PurgeError::Unavailable(error) => unavailable(error),
+    }
+}
+
 /// The id in the path. What is no id names nothing, so it is a 404 as well.
 pub fn id_of(request: &Request) -> Result<LinkId, Problem> {
-    LinkId::parse(&input::path(request, "id")).map_err(|_| not_found())
+    LinkId::parse(&input::path(request, "id")).map_err(|_| no_link())
 }
 
 /// The link in the path, if it is the caller's. What another workspace owns does not exist.
@@ -57,9 +73,10 @@ pub async fn found(
     request: &Request,
 ) -> Result<Link, Problem> {
     let id = id_of(request)?;
-    links.find(workspace, id).await.map_err(unreadable)?.ok_or_else(not_found)
+    links.find(workspace, id).await.map_err(unreadable)?.ok_or_else(no_link)
 }
 
-fn not_found() -> Problem {
+/// There is no such link, or it is not the caller's.
+pub fn no_link() -> Problem {
     Problem::client(Kind::NotFound, "there is no such link")
 }

@@ -2,6 +2,8 @@
 //!
 //! Two functions must agree on the message, so it is shared, and carries a version.
 
+mod purge;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
@@ -9,6 +11,8 @@ use aws_types::SdkConfig;
 use domain::{Click, ClickId, LinkId, Orphan, Place, Purpose, Utm, Visitor, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use purge::{PurgeMessage, PurgeQueue, SendPurgeError};
 
 /// The newest version of the message. Version 1 had none of the fields after `user_agent`.
 const VERSION: u8 = 2;

@@ -46,6 +46,7 @@ pub struct World {
     /// What all functions have counted.
     pub metrics: Metrics,
     queue_url: String,
+    purges_url: String,
     /// The setting `TOKEN_KEYS`, and the file that it names.
     token_keys: (String, NamedTempFile),
 }
@@ -117,13 +118,16 @@ impl World {
         store::create_tables(&aside, tables).await.expect("the tables are made");
         let queue = aws_sdk_sqs::Client::new(&aside).create_queue().queue_name("clicks");
         let queue = queue.send().await.expect("the queue is made");
+        let purges = aws_sdk_sqs::Client::new(&aside).create_queue().queue_name("purges");
+        let purges = purges.send().await.expect("the queue is made");
         let bucket = s3(&aside).create_bucket().bucket(BUCKET);
         bucket.send().await.expect("the bucket is made");
         let (probe, aws) = Probe::between(&aside);
         let queue_url = queue.queue_url.expect("a queue has a URL");
+        let purges_url = purges.queue_url.expect("a queue has a URL");
         let (clock, metrics) = (Clock::fixed(now()), Metrics::in_memory());
         let token_keys = token_keys();
-        Self { embedded, aws, probe, clock, metrics, queue_url, token_keys }
+        Self { embedded, aws, probe, clock, metrics, queue_url, purges_url, token_keys }
     }
 
     /// A world with the link that the events name.
@@ -162,13 +166,14 @@ impl World {
     }
 
     /// The settings of a function, where its environment names everything there is.
-    pub(crate) fn settings(&self) -> [(&'static str, &str); 8] {
+    pub(crate) fn settings(&self) -> [(&'static str, &str); 9] {
         [
             ("LINKS_TABLE", LINKS),
             ("CLICKS_TABLE", CLICKS),
             ("ACCOUNTS_TABLE", ACCOUNTS),
             ("SALTS_TABLE", SALTS),
             ("CLICKS_QUEUE_URL", &self.queue_url),
+            ("PURGES_QUEUE_URL", &self.purges_url),
             ("RAW_BUCKET", BUCKET),
             ("ORIGINS", "https://go.example.com"),
             ("TOKEN_KEYS", &self.token_keys.0),
@@ -221,10 +226,19 @@ impl World {
 
     /// Takes all messages off the clicks queue.
     pub async fn take_clicks(&self) -> Vec<Value> {
+        self.take(&self.queue_url).await
+    }
+
+    /// Takes the messages off the queue of purges, those that are not to be delayed.
+    pub async fn take_purges(&self) -> Vec<Value> {
+        self.take(&self.purges_url).await
+    }
+
+    async fn take(&self, queue_url: &str) -> Vec<Value> {
         let client = aws_sdk_sqs::Client::new(&self.embedded.sdk_config());
         let mut clicks = Vec::new();
         loop {
-            let call = client.receive_message().queue_url(&self.queue_url);
+            let call = client.receive_message().queue_url(queue_url);
             let answer = call.max_number_of_messages(10).send().await.expect("the queue answers");
             let messages = answer.messages.unwrap_or_default();
             if messages.is_empty() {
@@ -232,8 +246,8 @@ impl World {
             }
             for message in messages {
                 let body = message.body.as_deref().unwrap_or_default();
-                clicks.push(serde_json::from_str(body).expect("a click is JSON"));
-                let delete = client.delete_message().queue_url(&self.queue_url);
+                clicks.push(serde_json::from_str(body).expect("a message is JSON"));
+                let delete = client.delete_message().queue_url(queue_url);
                 let delete = delete.set_receipt_handle(message.receipt_handle);
                 delete.send().await.expect("the queue answers");
             }

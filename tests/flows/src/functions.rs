@@ -44,6 +44,7 @@ functions! {
     "delete-key": http delete_key,
     "delete-link": http delete_link,
     "delete-member": http delete_member,
+    "delete-workspace": http delete_workspace,
     "finish-sign-in": http finish_sign_in,
     "get-jwks": http get_jwks,
     "get-link": http get_link,

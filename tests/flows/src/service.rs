@@ -184,6 +184,18 @@ impl Service {
         failed
     }
 
+    /// Everything that is on the queue of purges. Says how many those were.
+    pub(crate) async fn work_off_purges(&self) -> usize {
+        let purges = self.world.take_purges().await;
+        for purge in &purges {
+            let mut event = event("purge-clicks/minimal").json().clone();
+            event["Records"][0]["body"] = purge.to_string().into();
+            let answer = Event::of(event).invoke(self.function("purge-clicks")).await;
+            assert_eq!(answer["batchItemFailures"], json!([]), "{purge}");
+        }
+        purges.len()
+    }
+
     /// Recounts all clicks of the workspace, and compares.
     pub(crate) async fn verify(&self) -> Verification {
         let workspace = WorkspaceId::parse(WORKSPACE).unwrap();

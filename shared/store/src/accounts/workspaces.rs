@@ -8,13 +8,13 @@ use domain::{Member, UserId, Workspace, WorkspaceId};
 use jiff::Timestamp;
 
 use super::members::memberships;
-use super::page::{After, AfterError, Page, next};
+use super::page::{After, AfterError, List, Page, next};
 use super::{AccountStore, ReadAccountError, item};
 use crate::commit::{Change, CommitError, Condition};
 use crate::ids::{Ids, Part, ReadIdsError};
 use crate::journal::Journal;
-use crate::keys;
-use crate::row::{Read, Write, row};
+use crate::keys::{self, Key};
+use crate::row::{BadRow, Item, Read, Write, row};
 use crate::unavailable::Unavailable;
 
 /// Why a workspace was not made.
@@ -122,6 +122,60 @@ impl AccountStore {
                 Err(Unavailable::new(format!("editing the workspace `{}`", old.id), source).into())
             }
         }
+    }
+
+    /// Deletes a workspace that was read: nobody has a right in it any more. What belongs to it is
+    /// removed by [`AccountStore::empty_workspace`].
+    pub async fn delete_workspace(
+        &self,
+        workspace: &Workspace,
+        journal: &Journal,
+    ) -> Result<(), UpdateWorkspaceError> {
+        let id = workspace.id;
+        let delete = Change::Delete(keys::workspace(id), Some(unchanged(workspace)));
+        match self.commit(vec![delete], journal).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                Err(UpdateWorkspaceError::Changed(id))
+            }
+            Err(CommitError::Unavailable(source)) => {
+                Err(Unavailable::new(format!("deleting the workspace `{id}`"), source).into())
+            }
+        }
+    }
+
+    /// Removes all memberships, invitations and keys of a workspace that is deleted, and says how
+    /// many those were.
+    pub async fn empty_workspace(&self, id: WorkspaceId) -> Result<u64, ReadAccountError> {
+        // Each is two rows, and a transaction takes a hundred.
+        const AT_ONCE: usize = 50;
+        let doing = || format!("emptying the workspace `{id}`");
+        let mut removed = 0;
+        for prefix in [keys::MEMBERS, keys::INVITATIONS, keys::KEYS] {
+            loop {
+                let pk = keys::of_workspace(id);
+                let list = List { pk, prefix, after: None, newest_first: false };
+                let (rows, _) = self.list(list, AT_ONCE, doing()).await?;
+                if rows.is_empty() {
+                    break;
+                }
+                let mut changes = Vec::new();
+                for row in &rows {
+                    changes.extend(both_rows(id, row)?.map(|key| Change::Delete(key, None)));
+                }
+                removed += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                match self.commit(changes, &Journal::none()).await {
+                    Ok(()) => {}
+                    Err(CommitError::Conditions(_) | CommitError::Answered) => {
+                        return Err(Unavailable::new(doing(), "there are no conditions").into());
+                    }
+                    Err(CommitError::Unavailable(source)) => {
+                        return Err(Unavailable::new(doing(), source).into());
+                    }
+                }
+            }
+        }
+        Ok(removed)
     }
 
     /// A page of at most `limit` (1 to 100) workspaces of a person, with what the person is in each:
@@ -250,14 +304,29 @@ pub(super) fn found(workspace: &Workspace, founder: &Member) -> Vec<Change> {
     ]
 }
 
+/// What belongs to a workspace has a row in its list, and one by which it is found elsewhere.
+fn both_rows(id: WorkspaceId, row: &Item) -> Result<[Key; 2], BadRow> {
+    let sk = row.text(keys::SK).unwrap_or_default();
+    if let Some(user) = keys::parse_member(sk) {
+        return Ok([keys::member(id, user), keys::membership(user, id)]);
+    }
+    if let Some(invitation) = keys::parse_invitation(sk) {
+        return Ok([keys::invitation(id, invitation), keys::invitation_place(invitation)]);
+    }
+    let key = row.parse(keys::SK, keys::parse_key_of)?;
+    Ok([keys::key_of(id, key), keys::key(key)])
+}
+
+/// A workspace that is still what was read.
+fn unchanged(old: &Workspace) -> Condition {
+    // The first rows had no revision.
+    Condition::of("rev = :old OR (attribute_exists(pk) AND attribute_not_exists(rev))")
+        .with(":old", old.revision)
+}
+
 /// An update and no new row: owners come and go at the same time.
 fn edit(old: &Workspace, new: &Workspace) -> Change {
-    // The first rows had no revision.
-    let unchanged =
-        Condition::of("rev = :old OR (attribute_exists(pk) AND attribute_not_exists(rev))")
-            .with(":old", old.revision)
-            .with(":new", new.revision)
-            .with(":title", new.name.as_str());
+    let unchanged = unchanged(old).with(":new", new.revision).with(":title", new.name.as_str());
     let key = keys::workspace(old.id);
     match new.writes_per_minute {
         Some(limit) => Change::Update(

@@ -161,6 +161,16 @@ impl LinkStore {
         }
     }
 
+    /// Forgets a link that was deleted: for when nothing is left of its clicks either.
+    pub async fn forget(&self, workspace: WorkspaceId, link: LinkId) -> Result<(), Unavailable> {
+        let call = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::deleted_link(workspace, link).attributes()));
+        call.send().await.map(drop).map_err(|error| self.unavailable("forgetting", link, error))
+    }
+
     async fn run(&self, steps: &[Step], journal: &Journal) -> Result<(), CommitError> {
         let changes = steps.iter().map(|step| step.change.clone()).collect();
         commit(&self.client, &self.table, changes, journal).await

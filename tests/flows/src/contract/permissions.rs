@@ -11,7 +11,7 @@ use serde_json::json;
 use testkit::people::{ADA_EMAIL, LINUS_EMAIL};
 use testkit::probe::{Fault, On};
 use testkit::provider::IdentityProvider;
-use testkit::{Event, WORKSPACE, World, event};
+use testkit::{Event, SPRING, WORKSPACE, World, event};
 
 use super::{events, worlds};
 use crate::functions;
@@ -135,6 +135,35 @@ async fn compact_clicks(used: &mut Used) {
     note(used, &service);
 }
 
+/// A link is deleted and then purged, another one at once, and then the whole workspace goes.
+async fn purge_everything(used: &mut Used) {
+    let service = Service::over(worlds::of("purge-clicks").await).await;
+    let other = service.create(json!({ "url": "https://example.com/", "slug": "other" })).await;
+    // A file and a batch of both links, and a batch of one of them.
+    for (slugs, compacted) in [(["spring", "other"], true), (["spring", "other"], false)] {
+        for slug in slugs {
+            service.follow(slug).await;
+        }
+        assert_eq!(service.record().await, 2);
+        if compacted {
+            event("compact-clicks/minimal").invoke(service.function("compact-clicks")).await;
+        }
+    }
+    service.follow("spring").await;
+    assert_eq!(service.record().await, 1);
+    assert_eq!(service.delete(SPRING).await.status, 204);
+    service.send("delete-link", event("delete-link/purge")).await;
+    service.work_off_purges().await;
+    let purge = event("delete-link/purge").path("id", text(&other["id"]));
+    assert_eq!(service.send("delete-link", purge).await.status, 202);
+    service.work_off_purges().await;
+    service.create(json!({ "url": "https://example.com/", "slug": "third" })).await;
+    let answer = service.send("delete-workspace", event("delete-workspace/minimal")).await;
+    assert_eq!(answer.status, 202);
+    event("purge-clicks/workspace").invoke(service.function("purge-clicks")).await;
+    note(used, &service);
+}
+
 /// What the event source does with a worker's role.
 fn of_event_source(function: &str) -> BTreeSet<Action> {
     let workers = Workers::get().workers;
@@ -172,6 +201,7 @@ async fn a_function_does_all_that_it_may() {
     edit_a_link(&mut used).await;
     follow_a_hot_link(&mut used).await;
     compact_clicks(&mut used).await;
+    purge_everything(&mut used).await;
     let mut faults = Vec::new();
     for function in functions::NAMES {
         let mut needed = of_event_source(function);

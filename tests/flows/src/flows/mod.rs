@@ -7,4 +7,7 @@ mod domains;
 mod life;
 mod limits;
 mod once;
+mod purging;
+mod privacy;
+mod stats;
 mod visibility;
