@@ -46,3 +46,83 @@ async fn reads_cost_the_same_however_many_clicks_there_are() {
     }
     assert_eq!(costs[0], costs[1]);
 }
+
+/// A click as they are in earnest: few values are frequent and many are rare, and nearly every
+/// click is of another visitor.
+fn real(number: u32, link_number: u32) -> RecordedClick {
+    let mut dice = number.wrapping_mul(2_654_435_761);
+    // Small results are frequent.
+    let mut rank = |most: u32| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let evenly = f64::from(dice) / f64::from(u32::MAX);
+        (f64::from(most).powf(evenly) - 1.0) as u32
+    };
+    let mut new = click(number, 1, 1);
+    let click = &mut new.click;
+    click.id =
+        ClickId::new(now() - SignedDuration::from_secs(i64::from(number / 20)), u128::from(number));
+    click.link = link(u128::from(link_number));
+    click.slug = format!("slug{link_number:04}");
+    click.destination = Some(format!("https://www.example.com/pages/{link_number}"));
+    click.place.country = Some(format!("C{}", rank(60)));
+    click.place.region = Some(format!("R{}", rank(16)));
+    click.place.city = Some(format!("City number {}", rank(400)));
+    let referrer = format!("site{}.example.org", rank(80));
+    click.referrer_url = Some(format!("https://{referrer}/"));
+    click.referrer = Some(referrer);
+    click.language =
+        Some(["en-US", "de-DE", "fr-FR", "es-ES", "nl-NL", "pl-PL"][rank(6) as usize].to_owned());
+    click.network = Some(3_320);
+    if number.is_multiple_of(3) {
+        click.utm.source = Some(["newsletter", "poster", "partner"][rank(3) as usize].to_owned());
+        click.utm.medium = Some("email".to_owned());
+        click.utm.campaign = Some(format!("campaign-{}", rank(4)));
+    }
+    click.visitor =
+        Some(domain::Visitor::new(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    new.agent.browser =
+        Some(["Chrome", "Safari", "Firefox", "Edge", "Samsung"][rank(5) as usize].to_owned());
+    new.agent.os =
+        Some(["Windows", "iOS", "Android", "macOS", "Linux"][rank(5) as usize].to_owned());
+    new.agent.device = Some(domain::Device::Mobile);
+    new
+}
+
+/// The link of a click among 5,000 by Zipf's law.
+fn zipf(number: u32) -> u32 {
+    let evenly = f64::from(number.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX);
+    5_000_f64.powf(evenly) as u32
+}
+
+#[tokio::test]
+async fn what_a_click_costs_is_bounded_for_one_hot_link_for_many_cold_ones_and_for_both() {
+    // With how many clicks of the day counted before.
+    let shapes: [(&str, fn(u32) -> u32, u32, f64); 3] = [
+        ("one hot link", |_| 0, 5_000, 2.3),
+        ("1,000 links of one click", |number| number, 1_000, 7.0),
+        ("5,000 links by Zipf's law", zipf, 2_000, 6.0),
+    ];
+    for (name, link_of, before, most) in shapes {
+        let fixture = Fixture::new().await;
+        // A part of the day is over: its counts have most of their values.
+        let clicks: Vec<_> =
+            (0..before + 1_000).map(|number| real(number, link_of(number))).collect();
+        for batch in clicks[..before as usize].chunks(1_000) {
+            fixture.recorded(batch).await;
+        }
+        fixture.probe.take_calls();
+        fixture.recorded(&clicks[before as usize..]).await;
+        let calls = fixture.probe.take_calls();
+        let units = |operation: &str| -> f64 {
+            calls.iter().filter(|it| it.operation == operation).map(|it| it.capacity).sum()
+        };
+        let (reads, writes) = (units("BatchGetItem"), units("TransactWriteItems"));
+        println!(
+            "{name}: 1,000 clicks take {} calls, {reads} read units, {writes} write units",
+            calls.len()
+        );
+        assert!(writes <= most * 1_000.0, "{name}: {writes} write units");
+        let counted = fixture.ledger.totals(Subject::Workspace(workspace())).await.unwrap();
+        assert_eq!(counted, counts(clicks.iter()));
+    }
+}
