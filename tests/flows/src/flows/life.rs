@@ -154,7 +154,12 @@ async fn what_is_no_redirect_to_the_destination_is_no_click() {
     }
     service.world.clock.advance(SignedDuration::from_secs(60));
     service.follow("brief").await.assert_problem(Kind::Gone);
-    assert_eq!(service.record().await, 0);
+    // That nothing is at `nowhere` is told, and is no click.
+    let told = service.world.take_clicks().await;
+    let kinds: Vec<_> = told.iter().map(|told| (&told["kind"], &told["slug"])).collect();
+    assert_eq!(kinds, [(&json!("orphan"), &json!("nowhere"))]);
+    assert!(service.deliver(&told).await.is_empty());
+    assert_eq!(service.verify().await.clicks, 0);
 
     // What was closed is open now, and counts.
     assert_eq!(service.follow("early").await.status, 302);
