@@ -54,6 +54,10 @@ smoke:
 fuzz *flags:
     scripts/fuzz {{ flags }}
 
+# Ask DuckDB the queries of docs/analytics.md
+analytics:
+    scripts/analytics
+
 # Sign people in with a certified identity provider
 sign-in:
     scripts/sign-in
