@@ -5,7 +5,7 @@
 //! - The counts with the redirects that were answered, of each day, where somebody else has counted
 //!   those.
 
-mod lake;
+mod bucket;
 mod redirects;
 #[cfg(test)]
 mod tests;
@@ -20,7 +20,7 @@ use store::{AccountStore, LedgerStore, LinkStore, Tables};
 
 use crate::settings::{RAW_BUCKET, TABLES};
 
-pub(crate) use lake::Lake;
+pub(crate) use bucket::Lake;
 pub(crate) use redirects::{Answered, Redirects, Tolerance};
 
 /// Where to look.
@@ -80,7 +80,7 @@ pub(crate) async fn verify_at(
         report.workspaces.push((workspace, ids.len(), found));
         every.extend(ids.into_iter().map(|(link, _)| (workspace, link)));
     }
-    report.lake = lake::compare(place, &every).await?;
+    report.lake = bucket::compare(place, &every, now).await?;
     let orders = ledger.purge_orders().await?;
     report.open = orders.into_iter().filter(|order| order.proof.is_none()).collect();
     if let Some(answered) = answered {

@@ -176,40 +176,49 @@ async fn what_is_no_purge_comes_back() {
     }
 }
 
-#[tokio::test]
-async fn killed_anywhere_it_goes_on() {
-    let picks: [(&str, fn() -> On); 3] = [
-        ("counts", || On::any().holding("R#")),
-        ("writes", || On::operation("TransactWriteItems")),
-        ("lake", || On::service(Service::S3)),
-    ];
-    for (what, on) in picks {
-        for fault in [Fault::StopBefore, Fault::StopAfter] {
-            let mut k = 0;
-            loop {
-                let world = full().await;
-                order(&world, Target::Link(spring())).await;
-                let worker = worker(&world).await;
-                world.probe.inject(on().after(k).once(), fault.clone());
-                let minimal = event("purge-clicks/minimal");
-                tokio::select! {
-                    _ = minimal.invoke(&worker) => {}
-                    () = world.probe.stopped() => {}
-                }
-                let fired = world.probe.fired();
-                world.probe.heal();
-                assert_eq!(failed(&minimal.invoke(&worker).await), 0, "{what} {k}");
-                assert_purged(&world).await;
-                assert!(order_of(&world, Target::Link(spring())).await.proof.is_some());
-                assert_eq!(world.audit_log(WORKSPACE).await.len(), 1, "{what} {k}");
-                if fired == 0 {
-                    break;
-                }
-                k += 1;
+/// Kills the worker before and after each of the calls that `on` picks, and lets it begin anew.
+async fn killed_at_each(on: impl Fn() -> On) {
+    for fault in [Fault::StopBefore, Fault::StopAfter] {
+        let mut k = 0;
+        loop {
+            let world = full().await;
+            order(&world, Target::Link(spring())).await;
+            let worker = worker(&world).await;
+            world.probe.inject(on().after(k).once(), fault.clone());
+            let minimal = event("purge-clicks/minimal");
+            tokio::select! {
+                _ = minimal.invoke(&worker) => {}
+                () = world.probe.stopped() => {}
             }
-            assert!(2 <= k, "{what}: {k} calls");
+            let fired = world.probe.fired();
+            world.probe.heal();
+            assert_eq!(failed(&minimal.invoke(&worker).await), 0, "{fault:?} at {k}");
+            assert_purged(&world).await;
+            assert!(order_of(&world, Target::Link(spring())).await.proof.is_some());
+            assert_eq!(world.audit_log(WORKSPACE).await.len(), 1, "{fault:?} at {k}");
+            if fired == 0 {
+                break;
+            }
+            k += 1;
         }
+        assert!(1 <= k, "{fault:?}: {k} calls");
     }
+}
+
+#[tokio::test]
+async fn killed_while_it_counts_it_goes_on() {
+    killed_at_each(|| On::any().holding("R#")).await;
+}
+
+#[tokio::test]
+async fn killed_while_it_writes_it_goes_on() {
+    killed_at_each(|| On::operation("TransactWriteItems")).await;
+    killed_at_each(|| On::operation("BatchWriteItem")).await;
+}
+
+#[tokio::test]
+async fn killed_in_the_lake_it_goes_on() {
+    killed_at_each(|| On::service(Service::S3)).await;
 }
 
 #[tokio::test]

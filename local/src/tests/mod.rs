@@ -7,6 +7,7 @@ mod events;
 mod gateway;
 mod keys;
 mod platform;
+mod replay;
 mod routes;
 mod sources;
 mod support;

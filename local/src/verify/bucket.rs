@@ -98,6 +98,7 @@ type Both = (Counts, Counts);
 pub(super) async fn compare(
     place: &Place<'_>,
     links: &[(WorkspaceId, LinkId)],
+    now: Timestamp,
 ) -> anyhow::Result<Lake> {
     let (ledger, archive) = (place.ledger(), Archive::new(place.aws, place.bucket));
     let mut lake = Lake::default();
@@ -143,7 +144,7 @@ pub(super) async fn compare(
     }
     let orders = ledger.purge_orders().await?;
     for ((workspace, link, day), (counted, in_lake)) in table {
-        match expected(&orders, workspace, link) {
+        match expected(&orders, (workspace, link), now) {
             // It goes this moment.
             Expected::Going => {}
             Expected::Same if lake.unsettled != 0 => {}
@@ -170,7 +171,11 @@ enum Expected {
     Nothing,
 }
 
-fn expected(orders: &[PurgeOrder], workspace: WorkspaceId, link: LinkId) -> Expected {
+fn expected(
+    orders: &[PurgeOrder],
+    (workspace, link): (WorkspaceId, LinkId),
+    now: Timestamp,
+) -> Expected {
     let covers = |order: &&PurgeOrder| match order.target {
         Target::Link(it) => it == link,
         Target::Workspace(it) => it == workspace,
@@ -178,16 +183,16 @@ fn expected(orders: &[PurgeOrder], workspace: WorkspaceId, link: LinkId) -> Expe
     match orders.iter().find(covers) {
         None => Expected::Same,
         // What arrives late is left out by the next compaction.
-        Some(order) if order.proof.is_some_and(|proof| is_settled(proof.last_at)) => {
+        Some(order) if order.proof.is_some_and(|proof| is_settled(proof.last_at, now)) => {
             Expected::Nothing
         }
         Some(_) => Expected::Going,
     }
 }
 
-/// Whether all that was on its way then has been compacted.
-fn is_settled(at: Timestamp) -> bool {
-    Timestamp::now().as_second() - at.as_second() > 3 * 60 * 60
+/// Whether the next compaction after that moment has ended long ago.
+fn is_settled(at: Timestamp, now: Timestamp) -> bool {
+    3 * 60 * 60 < now.as_second() - at.as_second()
 }
 
 async fn in_lake(
