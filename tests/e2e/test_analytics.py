@@ -152,7 +152,7 @@ def test_a_click_is_in_the_file_of_its_hour_once(service, cloud, link):
         assert sorted(row["id"] for row in rows) == sorted(click["id"] for click in clicks)
         assert lake.lines(link) == []
     for row in rows:
-        assert row["at"].strftime("%Y-%m-%d %H") == f"{row['dt']} {row['hr']}"
+        assert time.strftime("%Y-%m-%d %H", time.gmtime(row["at"] / 1000)) == f"{row['dt']} {row['hr']}"
     assert time.strftime("%Y-%m-%d", time.gmtime(late)) in {row["dt"] for row in rows}
 
 
