@@ -13,6 +13,7 @@ use store::{LedgerStore, LinkStore};
 #[derive(Debug, Clone)]
 pub struct App {
     reader: Reader,
+    links: LinkStore,
     clock: Clock,
 }
 
@@ -21,10 +22,9 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let links = boot.env.required("LINKS_TABLE")?;
     let reader = Reader {
         ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
-        links: LinkStore::new(&boot.aws, links),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
     };
-    Ok(App { reader, clock: boot.clock })
+    Ok(App { reader, links: LinkStore::new(&boot.aws, links), clock: boot.clock })
 }
 
 /// Answers with the counts of a link's clicks: as a whole, as a series, and by their dimensions.
@@ -32,6 +32,6 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
     let caller = auth::caller(&request)?.require(Scope::StatsRead)?;
     let now = app.clock.now();
     let asked = Asked::read(&request, Params::of(&request), now, &stats::of_links())?;
-    let link = api::found(&app.reader.links, caller.workspace()?, &request).await?;
+    let link = api::found(&app.links, caller.workspace()?, &request).await?;
     stats::answer(&app.reader, &Whose::Link(Box::new(link)), &asked, now).await
 }

@@ -7,7 +7,7 @@ use domain::{Origins, Retention, Scope, WorkspaceId};
 use lambda::input::Params;
 use lambda::{Body, Boot, Clock, EnvError, Problem, Request, Response, auth};
 use stats::{Asked, Reader, Whose};
-use store::{LedgerStore, LinkStore};
+use store::LedgerStore;
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
@@ -19,10 +19,8 @@ pub struct App {
 
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
-    let links = boot.env.required("LINKS_TABLE")?;
     let reader = Reader {
-        ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
-        links: LinkStore::new(&boot.aws, links),
+        ledger: LedgerStore::without_links(&boot.aws, boot.env.required("CLICKS_TABLE")?),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
     };
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;

@@ -13,6 +13,7 @@ use store::{LedgerStore, LinkStore};
 #[derive(Debug, Clone)]
 pub struct App {
     reader: Reader,
+    links: LinkStore,
     clock: Clock,
 }
 
@@ -21,10 +22,9 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let links = boot.env.required("LINKS_TABLE")?;
     let reader = Reader {
         ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
-        links: LinkStore::new(&boot.aws, links),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
     };
-    Ok(App { reader, clock: boot.clock })
+    Ok(App { reader, links: LinkStore::new(&boot.aws, links), clock: boot.clock })
 }
 
 /// Answers with the counts of the clicks of a workspace's links: as a whole, as a series, and by
@@ -34,5 +34,5 @@ pub async fn handle(app: App, request: Request) -> Result<Response<Body>, Proble
     let now = app.clock.now();
     let workspace = caller.workspace()?;
     let asked = Asked::read(&request, Params::of(&request), now, &stats::of_workspaces())?;
-    stats::answer(&app.reader, &Whose::Workspace(workspace), &asked, now).await
+    stats::answer(&app.reader, &Whose::Workspace(workspace, app.links), &asked, now).await
 }

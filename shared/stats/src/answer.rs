@@ -78,7 +78,7 @@ impl WhoseView {
     fn new(whose: &Whose) -> Self {
         match whose {
             Whose::Link(link) => Self::Link(link.id.to_string()),
-            Whose::Workspace(workspace) => Self::Workspace(workspace.to_string()),
+            Whose::Workspace(workspace, _) => Self::Workspace(workspace.to_string()),
             Whose::Orphans(domain) => Self::Domain(domain.clone()),
         }
     }

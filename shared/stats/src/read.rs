@@ -33,8 +33,8 @@ const TRIES: u32 = 3;
 pub enum Whose {
     /// A link's.
     Link(Box<Link>),
-    /// Those of all links of a workspace.
-    Workspace(WorkspaceId),
+    /// Those of all links of a workspace, which are here.
+    Workspace(WorkspaceId, LinkStore),
     /// Those that led nowhere, on a domain.
     Orphans(String),
 }
@@ -44,8 +44,6 @@ pub enum Whose {
 pub struct Reader {
     /// Counts and clicks.
     pub ledger: LedgerStore,
-    /// Into how many partitions clicks are spread.
-    pub links: LinkStore,
     /// How long clicks are kept.
     pub retention: Retention,
 }
@@ -182,7 +180,7 @@ impl Reader {
     ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
         let subject = match whose {
             Whose::Link(link) => Subject::Link(link.id),
-            Whose::Workspace(workspace) => Subject::Workspace(*workspace),
+            Whose::Workspace(workspace, _) => Subject::Workspace(*workspace),
             Whose::Orphans(domain) => return self.ledger.orphan_days(domain, days).await,
         };
         if question.dimensions.is_empty() && question.filter.is_by_bot_only() {
@@ -227,7 +225,7 @@ impl Reader {
                 let most = u16::from(domain::Click::MAX_SHARDS);
                 vec![(link.id, if tries == 1 { link.click_shards.max(1) } else { most })]
             }
-            Whose::Workspace(workspace) => {
+            Whose::Workspace(workspace, store) => {
                 let links = named_links(days, rows)
                     .filter(|links| links.len() <= MAX_LINKS)
                     .ok_or_else(|| {
@@ -235,7 +233,7 @@ impl Reader {
                             "this needs clicks one by one, of more than {MAX_LINKS} links"
                         ))
                     })?;
-                self.shards(*workspace, links).await?
+                shards(store, *workspace, links).await?
             }
             Whose::Orphans(_) => {
                 return too_wide("of these only whole UTC days are known by slug".to_owned());
@@ -250,32 +248,6 @@ impl Reader {
         Ok(parts)
     }
 
-    /// How many partitions the clicks of these links have, of those that are there or were.
-    async fn shards(
-        &self,
-        workspace: WorkspaceId,
-        links: BTreeSet<LinkId>,
-    ) -> Result<Vec<(LinkId, u16)>, ReadIdsError> {
-        let mut shards = Vec::new();
-        for link in links {
-            shards.push(self.shards_of(workspace, link).boxed());
-        }
-        stream::iter(shards).buffer_unordered(AT_ONCE).try_collect().await
-    }
-
-    async fn shards_of(
-        &self,
-        workspace: WorkspaceId,
-        link: LinkId,
-    ) -> Result<(LinkId, u16), ReadIdsError> {
-        for which in Existence::ALL {
-            if let Some(shards) = self.links.click_shards((workspace, which), link).await? {
-                return Ok((link, shards.max(1)));
-            }
-        }
-        Ok((link, 1))
-    }
-
     /// Makes the counts of a workspace's links exact: those that may be the biggest are known, and
     /// each has counts of its own.
     async fn count_links(
@@ -286,7 +258,7 @@ impl Reader {
     ) -> Result<(), TallyError> {
         let (from, to) = (tally.found_from, tally.found_to);
         let Some(found) = tally.found.get_mut(&Dimension::Link) else { return Ok(()) };
-        if !matches!(whose, Whose::Workspace(_)) || found.other().is_zero() {
+        if !matches!(whose, Whose::Workspace(..)) || found.other().is_zero() {
             return Ok(());
         }
         let biggest = found.clone().biggest(Dimension::Link.limit());
@@ -310,6 +282,32 @@ impl Reader {
         found.missed = biggest.missed;
         Ok(())
     }
+}
+
+/// How many partitions the clicks of these links have, of those that are there or were.
+async fn shards(
+    store: &LinkStore,
+    workspace: WorkspaceId,
+    links: BTreeSet<LinkId>,
+) -> Result<Vec<(LinkId, u16)>, ReadIdsError> {
+    let mut shards = Vec::new();
+    for link in links {
+        shards.push(shards_of(store, workspace, link).boxed());
+    }
+    stream::iter(shards).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn shards_of(
+    store: &LinkStore,
+    workspace: WorkspaceId,
+    link: LinkId,
+) -> Result<(LinkId, u16), ReadIdsError> {
+    for which in Existence::ALL {
+        if let Some(shards) = store.click_shards((workspace, which), link).await? {
+            return Ok((link, shards.max(1)));
+        }
+    }
+    Ok((link, 1))
 }
 
 /// All links that were clicked on these days, if their names are complete.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_types::SdkConfig;
 use domain::{ClickId, LinkId, RecordedClick};
 use jiff::Timestamp;
 
@@ -11,6 +12,11 @@ use super::{LedgerStore, rows};
 use crate::keys;
 
 impl LedgerStore {
+    /// The ledger in the table `clicks`, for those who read what has nothing to do with links.
+    pub fn without_links(aws: &SdkConfig, clicks: impl Into<String>) -> Self {
+        Self::new(aws, clicks, String::new())
+    }
+
     /// Hands over the clicks of one of a link's partitions that were clicked from the start up to,
     /// not including, the end. One consistent `Query` for each megabyte.
     pub async fn clicks_between(

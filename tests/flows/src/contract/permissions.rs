@@ -107,6 +107,18 @@ async fn edit_a_link(used: &mut Used) {
     note(used, &service);
 }
 
+/// Somebody asks for what only the clicks of a workspace's links can tell, one by one.
+async fn filter_a_workspace(used: &mut Used) {
+    let service = Service::start().await;
+    service.create(json!({ "url": "https://example.com/", "slug": "spring" })).await;
+    service.follow("spring").await;
+    service.record().await;
+    let rows = event("workspace-stats/minimal").query("filter=slug:spring,browser:Firefox");
+    let answer = service.send("workspace-stats", rows).await;
+    assert_eq!(answer.json()["totals"]["clicks"], 1, "{answer:?}");
+    note(used, &service);
+}
+
 /// So many clicks at once that the counts of a link are split up.
 async fn follow_a_hot_link(used: &mut Used) {
     let service = Service::start().await;
@@ -199,6 +211,7 @@ async fn a_function_does_all_that_it_may() {
     sign_in_by_password(&mut used).await;
     sign_in_at_the_provider(&mut used).await;
     edit_a_link(&mut used).await;
+    filter_a_workspace(&mut used).await;
     follow_a_hot_link(&mut used).await;
     compact_clicks(&mut used).await;
     purge_everything(&mut used).await;

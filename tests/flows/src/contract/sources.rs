@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::repository::{assert_none, files, read};
 
 /// Where what ships is. What is only for tests and for the laptop is not in it.
-pub(super) const PRODUCT: [&str; 11] = [
+pub(super) const PRODUCT: [&str; 12] = [
     "functions",
     "shared/api",
     "shared/domain",
@@ -15,6 +15,7 @@ pub(super) const PRODUCT: [&str; 11] = [
     "shared/passwords",
     "shared/queue",
     "shared/sso",
+    "shared/stats",
     "shared/store",
     "shared/tokens",
 ];
