@@ -16,7 +16,7 @@ use crate::{AT_ONCE, Archive, ArchiveError, PARQUET, Place, TRIES, hour_of, in_f
 
 /// How many bytes of batches are worked on together: what they become in memory is some three times
 /// that. The more, the less often the file of an hour is written.
-const BYTES: u64 = 64 * 1024 * 1024;
+const BYTES: u64 = 192 * 1024 * 1024;
 
 /// Raw batches that were read.
 #[derive(Debug)]
@@ -176,9 +176,8 @@ impl Archive {
         loop {
             tries += 1;
             let file = self.objects.get(&key).await?;
-            let again = if tries < TRIES { clicks.clone() } else { std::mem::take(&mut clicks) };
             let old = file.as_ref().map(|file| file.bytes.clone());
-            let made = merge(old, again, gone).await.map_err(|error| in_file(&key, error))?;
+            let made = merge(old, &clicks, gone).await.map_err(|error| in_file(&key, error))?;
             let is_new = made.is_new();
             if is_new {
                 let expected = file.as_ref().map_or(Expected::Nothing, |it| Expected::Tag(&it.tag));

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use domain::RecordedClick;
 use lake::{Expected, Hour, LINES, Line, Listed, Written};
 use tokio::task::yield_now;
 
@@ -151,7 +150,7 @@ impl Archive {
                 return Ok(found);
             }
             let gone = |link, workspace| of.covers(workspace, link);
-            let made = merge(Some(object.bytes), Vec::<RecordedClick>::new(), &gone);
+            let made = merge(Some(object.bytes), &[], &gone);
             let made = made.await.map_err(|error| in_file(key, error))?;
             let expected = Expected::Tag(&object.tag);
             let written = self.objects.put(key, made.bytes.into(), PARQUET, expected).await?;

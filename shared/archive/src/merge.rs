@@ -35,7 +35,7 @@ impl Made {
 /// both the file's stays. Memory holds a group of rows besides the bytes and what is new.
 pub(crate) async fn merge(
     file: Option<Bytes>,
-    new: Vec<RecordedClick>,
+    new: &[RecordedClick],
     gone: Gone<'_>,
 ) -> Result<Made, FileError> {
     // What is damaged may not stop what is sound.
@@ -45,12 +45,12 @@ pub(crate) async fn merge(
 
 async fn merge_unguarded(
     file: Option<Bytes>,
-    new: Vec<RecordedClick>,
+    new: &[RecordedClick],
     gone: Gone<'_>,
 ) -> Result<Made, FileError> {
     let mut made = Made::default();
     let mut writer = Writer::new()?;
-    let mut new = new.into_iter().peekable();
+    let mut new = new.iter().peekable();
     let mut last = None;
     if let Some(file) = file {
         let file = File::open(file)?;
@@ -69,7 +69,7 @@ async fn merge_unguarded(
                     last = Some(key);
                     while let Some(click) = new.next_if(|click| key_of(click) < key) {
                         made.added += 1;
-                        writer.push(click)?;
+                        writer.push(click.clone())?;
                     }
                     if new.next_if(|click| key_of(click) == key).is_some() {
                         made.duplicates += 1;
@@ -87,7 +87,7 @@ async fn merge_unguarded(
     }
     for click in new {
         made.added += 1;
-        if writer.push(click)? {
+        if writer.push(click.clone())? {
             yield_now().await;
         }
     }

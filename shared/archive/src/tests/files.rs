@@ -111,13 +111,13 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let file = write(&old, group);
         let gone = |it, _| it == link(2);
-        let made = runtime.block_on(merge(Some(file), added.clone(), &|_, _| false)).unwrap();
+        let made = runtime.block_on(merge(Some(file), &added, &|_, _| false)).unwrap();
         prop_assert_eq!(usize::try_from(made.added).unwrap(), all.len() - old.len());
         prop_assert_eq!(usize::try_from(made.duplicates).unwrap(), old.len().min(again));
         prop_assert_eq!(made.is_new(), old.len() < all.len());
         prop_assert_eq!(read(made.bytes.clone().into()).unwrap(), all.clone());
         let without: Vec<_> = all.iter().filter(|it| it.click.link != link(2)).cloned().collect();
-        let less = runtime.block_on(merge(Some(made.bytes.into()), Vec::new(), &gone)).unwrap();
+        let less = runtime.block_on(merge(Some(made.bytes.into()), &[], &gone)).unwrap();
         prop_assert_eq!(usize::try_from(less.removed).unwrap(), all.len() - without.len());
         prop_assert_eq!(read(less.bytes.into()).unwrap(), without);
     }
@@ -132,10 +132,10 @@ proptest! {
         let file = write(&sorted(clicks), 8);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let torn = file.slice(..cut.index(file.len()));
-        prop_assert!(runtime.block_on(merge(Some(torn), Vec::new(), &|_, _| false)).is_err());
+        prop_assert!(runtime.block_on(merge(Some(torn), &[], &|_, _| false)).is_err());
         let mut changed = file.to_vec();
         changed[at.index(file.len())] = byte;
-        let _ = runtime.block_on(merge(Some(changed.into()), Vec::new(), &|_, _| false));
+        let _ = runtime.block_on(merge(Some(changed.into()), &[], &|_, _| false));
     }
 }
 
@@ -168,7 +168,7 @@ fn a_file_of_another_version_or_of_somebody_else_is_refused() {
 #[tokio::test]
 async fn rows_that_are_not_in_order_are_not_merged() {
     let file = write(&[click(2, 1, 0), click(1, 1, 0)], 10);
-    let error = merge(Some(file), Vec::new(), &|_, _| false).await.unwrap_err();
+    let error = merge(Some(file), &[], &|_, _| false).await.unwrap_err();
     assert!(matches!(error, FileError::Order), "{error}");
 }
 
