@@ -14,11 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Compacts all clicks that wait for it.
 pub(crate) async fn compact(aws: &SdkConfig) -> anyhow::Result<Merged> {
     let name = "compact-clicks";
-    let settings = [
-        ("CLICKS_TABLE", TABLES.clicks),
-        ("LINKS_TABLE", TABLES.links),
-        ("RAW_BUCKET", RAW_BUCKET),
-    ];
+    let settings = [("CLICKS_TABLE", TABLES.clicks), ("RAW_BUCKET", RAW_BUCKET)];
     let boot = Boot {
         name,
         env: Env::fixed(settings.map(|(name, value)| (name, value.to_owned()))),

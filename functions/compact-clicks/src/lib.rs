@@ -35,11 +35,9 @@ pub enum CompactError {
 
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
-    let clicks = boot.env.required("CLICKS_TABLE")?;
-    let links = boot.env.required("LINKS_TABLE")?;
     Ok(App {
         archive: Archive::new(&boot.aws, boot.env.required("RAW_BUCKET")?),
-        ledger: LedgerStore::new(&boot.aws, clicks, links),
+        ledger: LedgerStore::without_links(&boot.aws, boot.env.required("CLICKS_TABLE")?),
         metrics: boot.metrics,
     })
 }

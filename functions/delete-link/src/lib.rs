@@ -22,6 +22,7 @@ pub struct App {
     guard: Guard,
     links: LinkStore,
     ledger: LedgerStore,
+    clicks_table: String,
     purges: PurgeQueue,
     retention: Retention,
     clock: Clock,
@@ -34,7 +35,8 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     Ok(App {
         guard: Guard::load(&boot)?,
         links: LinkStore::new(&boot.aws, links.clone()),
-        ledger: LedgerStore::new(&boot.aws, clicks, links),
+        ledger: LedgerStore::new(&boot.aws, clicks.clone(), links),
+        clicks_table: clicks,
         purges: PurgeQueue::new(&boot.aws, boot.env.required("PURGES_QUEUE_URL")?),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
         clock: boot.clock,

@@ -23,7 +23,7 @@ pub(crate) fn order(
     let now = app.clock.now();
     let order = PurgeOrder::new(Target::Link(link), workspace, by, now, app.retention);
     let event = app.guard.event(workspace, by, Action::LinkPurgeOrdered, link);
-    let journal = journal.and(event).ordering(&app.ledger, &order);
+    let journal = journal.and(event).ordering(&app.clicks_table, &order);
     Ok((order, journal))
 }
 

@@ -12,7 +12,7 @@ use lambda::input::{IfMatch, Params};
 use lambda::{Body, Boot, Clock, EnvError, Fault, Kind, Problem, Request, Response};
 use queue::{PurgeMessage, PurgeQueue};
 use store::ledger::{PurgeOrder, Target};
-use store::{AccountStore, LedgerStore, UpdateWorkspaceError};
+use store::{AccountStore, UpdateWorkspaceError};
 
 /// How often a workspace is deleted anew that somebody else edited meanwhile. Each time that one
 /// loses, another one has won: so it prevails over nine edits at once.
@@ -29,7 +29,7 @@ const BEGINS_AFTER: Duration = Duration::from_secs(15);
 pub struct App {
     accounts: AccountStore,
     guard: Guard,
-    ledger: LedgerStore,
+    clicks_table: String,
     purges: PurgeQueue,
     retention: Retention,
     clock: Clock,
@@ -37,12 +37,10 @@ pub struct App {
 
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
-    let clicks = boot.env.required("CLICKS_TABLE")?;
-    let links = boot.env.required("LINKS_TABLE")?;
     Ok(App {
         accounts: AccountStore::new(&boot.aws, boot.env.required("ACCOUNTS_TABLE")?),
         guard: Guard::load(&boot)?,
-        ledger: LedgerStore::new(&boot.aws, clicks, links),
+        clicks_table: boot.env.required("CLICKS_TABLE")?,
         purges: PurgeQueue::new(&boot.aws, boot.env.required("PURGES_QUEUE_URL")?),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
         clock: boot.clock,
@@ -83,7 +81,7 @@ async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Respons
             sent.map_err(|error| Problem::server(Kind::Unavailable, error))?;
         }
         let journal = app.guard.journal(caller, Action::WorkspaceDeleted, id)?;
-        let journal = journal.ordering(&app.ledger, &order);
+        let journal = journal.ordering(&app.clicks_table, &order);
         match app.accounts.delete_workspace(&workspace, &journal).await {
             Ok(()) => {
                 tracing::info!(

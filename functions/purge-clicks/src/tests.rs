@@ -257,7 +257,7 @@ async fn a_purged_workspace_leaves_tombstones_and_its_log() {
     let by = Principal::User(testkit::people::ada().id);
     let target = Target::Workspace(workspace());
     let new = PurgeOrder::new(target, workspace(), by, now(), Retention::DEFAULT);
-    let journal = Journal::none().ordering(&world.ledger(), &new);
+    let journal = Journal::none().ordering("clicks", &new);
     world.accounts().delete_workspace(&shop, &journal).await.unwrap();
 
     let worker = worker(&world).await;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::commit::{Change, Condition};
 use crate::keys;
-use crate::ledger::{LedgerStore, PurgeOrder};
+use crate::ledger::PurgeOrder;
 use crate::row::{BadRow, Item, Read, Write, moment, row};
 
 /// What is written down beside a change.
@@ -70,10 +70,11 @@ impl Journal {
         Self { answer, ..self }
     }
 
-    /// The same with the order to purge something: where it is deleted, this is ordered, or neither.
+    /// The same with the order to purge something, in this clicks table: where it is deleted, this is
+    /// ordered, or neither.
     #[must_use]
-    pub fn ordering(self, ledger: &LedgerStore, order: &PurgeOrder) -> Self {
-        Self { order: Some((ledger.orders_table().to_owned(), order.row())), ..self }
+    pub fn ordering(self, clicks: impl Into<String>, order: &PurgeOrder) -> Self {
+        Self { order: Some((clicks.into(), order.row())), ..self }
     }
 
     /// The write of the order, and its table. Nothing is in its way.

@@ -258,11 +258,6 @@ impl PurgeOrder {
 }
 
 impl LedgerStore {
-    /// The name of the table that an order is written to.
-    pub(crate) fn orders_table(&self) -> &str {
-        &self.clicks
-    }
-
     /// All that is purged. One consistent `Query`, for each megabyte of about 5,000 orders.
     pub async fn purges(&self) -> Result<Purges, ReadError> {
         Ok(self.purge_orders().await?.iter().collect())

@@ -52,6 +52,8 @@ async fn a_purge_takes_one_link_and_leaves_everything_exact() {
     let found = service.verify().await;
     assert!(found.is_clean() && found.clicks == 2, "{found:#?}");
     assert_eq!(clicks(&service, &other).await, 2);
+    // Processes that remember a link do so for 30 seconds.
+    service.world.clock.advance(jiff::SignedDuration::from_secs(31));
     assert_eq!(service.follow("spring").await.status, 410);
 
     // What lives goes on.

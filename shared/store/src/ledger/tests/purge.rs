@@ -1,8 +1,11 @@
 //! Purging links and workspaces, and being killed while doing so.
 
+use std::sync::Arc;
+
 use domain::rollup::Rollup;
 use domain::{Dimension, KeyId, Principal};
 use testkit::probe::{Fault, On};
+use tokio::sync::Barrier;
 
 use super::super::{PurgeOrder, Removed, Target};
 use super::*;
@@ -189,4 +192,38 @@ async fn an_order_is_read_back_with_its_proof() {
     assert_eq!((proof.first_at, proof.last_at, proof.removed), (now(), later, removed));
     // 30 days more than the retention.
     assert_eq!(one.expires - now().as_second(), 120 * 24 * 60 * 60);
+}
+
+#[tokio::test]
+async fn a_batch_that_has_read_before_the_fence_records_nothing() {
+    for shards in [1, 8] {
+        for target in [Target::Link(link(0)), Target::Workspace(workspace())] {
+            let fixture = Fixture::new().await;
+            let all = clicks(40, 1, 2);
+            fixture.recorded(&all[..20]).await;
+            for subject in [Subject::Link(link(0)), Subject::Workspace(workspace())] {
+                fixture.ledger.grow_rollup_shards(subject, shards).await.unwrap();
+            }
+            fixture.probe.take_calls();
+            let barrier = Arc::new(Barrier::new(2));
+            let write = On::operation("TransactWriteItems").once();
+            fixture.probe.inject(write, Fault::Meet(Arc::clone(&barrier)));
+            let fence = async {
+                // It has read all that it needs, and is about to write.
+                while fixture.probe.count("TransactWriteItems") == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                fixture.ledger.fence(&order(target)).await.unwrap();
+                barrier.wait().await;
+            };
+            let (outcomes, ()) = tokio::join!(fixture.record(&all[20..]), fence);
+            let purged = outcomes.iter().filter(|it| matches!(it, Outcome::Purged)).count();
+            assert_eq!(purged, 20, "{target} with {shards} shards: {outcomes:?}");
+            // Whoever comes later finds the fence at once.
+            let again = fixture.record(&all[20..]).await;
+            assert!(again.iter().all(|it| matches!(it, Outcome::Purged)), "{again:?}");
+            let rows = fixture.ledger.remains(Target::Link(link(0)), 64).await.unwrap().clicks;
+            assert_eq!(rows, 20);
+        }
+    }
 }
