@@ -124,5 +124,10 @@ async fn what_a_click_costs_is_bounded_for_one_hot_link_for_many_cold_ones_and_f
         assert!(writes <= most * 1_000.0, "{name}: {writes} write units");
         let counted = fixture.ledger.totals(Subject::Workspace(workspace())).await.unwrap();
         assert_eq!(counted, counts(clicks.iter()));
+        // One that has a batch for itself, at the end of such a day.
+        fixture.recorded(&[real(before + 1_000, link_of(before + 1_000))]).await;
+        let calls = fixture.probe.take_calls();
+        let alone = calls.iter().find(|it| it.operation == "TransactWriteItems").unwrap();
+        println!("{name}: one click more takes {} write units", alone.capacity);
     }
 }
