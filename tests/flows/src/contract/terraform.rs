@@ -277,6 +277,15 @@ fn beside_its_permissions_a_function_may_only_write_its_log_and_its_traces() {
     }
 }
 
+#[test]
+fn athena_knows_the_columns_of_the_files() {
+    const PATH: &str = "infra/terraform/modules/analytics/main.tf";
+    let found: Vec<_> = block(PATH, "  columns = [").iter().map(|line| words(line)).collect();
+    let columns = archive::columns();
+    let wanted: Vec<_> = columns.map(|(name, kind)| format!("[\"{name}\", \"{kind}\"],")).collect();
+    assert_eq!(found, wanted, "{PATH}: `columns`");
+}
+
 /// The names of the alarms.
 fn alarms() -> BTreeSet<String> {
     let begin = "  alarms = {";
