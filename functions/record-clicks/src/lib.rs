@@ -57,23 +57,25 @@ pub async fn handle(
         random,
     };
     let mut tally = Tally::default();
-    let orphans = app.ledger.record_orphans(&batch.orphans, how(app.random.u128())).await;
-    for (id, outcome) in batch.orphan_ids.drain(..).zip(orphans) {
-        tally.add(id, outcome);
-    }
     let mut key = None;
     if !batch.clicks.is_empty() {
         match put(&app, &batch.clicks, now).await {
-            Ok(put) => key = put,
+            Ok(put) => {
+                key = put;
+                let clicks = app.ledger.record(&batch.clicks, how(app.random.u128())).await;
+                for (id, outcome) in batch.ids.drain(..).zip(clicks) {
+                    tally.add(id, outcome);
+                }
+            }
             Err(error) => {
-                let failed = batch.ids.into_iter().map(|id| Failed::new(id, &error));
-                return batch.failed.into_iter().chain(tally.failed).chain(failed).collect();
+                tally.failed.extend(batch.ids.drain(..).map(|id| Failed::new(id, &error)));
             }
         }
-        let clicks = app.ledger.record(&batch.clicks, how(app.random.u128())).await;
-        for (id, outcome) in batch.ids.into_iter().zip(clicks) {
-            tally.add(id, outcome);
-        }
+    }
+    // In what time is left: nobody pays for orphans.
+    let orphans = app.ledger.record_orphans(&batch.orphans, how(app.random.u128())).await;
+    for (id, outcome) in batch.orphan_ids.drain(..).zip(orphans) {
+        tally.add(id, outcome);
     }
     let failed: Vec<_> = batch.failed.into_iter().chain(tally.failed).collect();
     tracing::info!(

@@ -372,7 +372,11 @@ impl LedgerStore {
         Ok(wanted.iter().map(row).collect())
     }
 
-    pub(super) async fn batch_get(&self, keys: Vec<Item>, dice: &mut Dice) -> Result<Vec<Item>, ReadError> {
+    pub(super) async fn batch_get(
+        &self,
+        keys: Vec<Item>,
+        dice: &mut Dice,
+    ) -> Result<Vec<Item>, ReadError> {
         let what = || format!("{} counts", keys.len());
         let mut items = Vec::with_capacity(keys.len());
         let mut left = keys.clone();

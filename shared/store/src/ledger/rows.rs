@@ -122,8 +122,17 @@ impl RollupRow {
         let quarters = item.parse_some("quarters", decode)?.unwrap_or_default();
         let shards = item.number("shards")?.unwrap_or(1).clamp(1, MAX_SHARDS);
         let values = match item.get("named") {
-            Some(_) => Rollup::decode_values(&item.bytes("named")?)
-                .ok_or_else(|| BadRow::new(item, "named"))?,
+            Some(_) => {
+                let mut values = Rollup::decode_values(&item.bytes("named")?)
+                    .ok_or_else(|| BadRow::new(item, "named"))?;
+                // What a version counted meanwhile that knows of no values may have been any.
+                let all = counts.total();
+                let more = all.saturating_sub(item.number("named_of")?.unwrap_or(all));
+                for of in values.values_mut() {
+                    of.missed = of.missed.saturating_add(more);
+                }
+                values
+            }
             None if quarters.is_empty() => BTreeMap::new(),
             // A day of before values were kept.
             None => Rollup::unknown_values(counts),
@@ -165,7 +174,8 @@ impl RollupRow {
         // A rollup of all time has neither; and of a day they only grow.
         if !rollup.values.is_empty() {
             values.set(":named", Blob::new(rollup.encode_values()));
-            update.push_str(", named = :named");
+            values.set(":named_of", rollup.counts.total());
+            update.push_str(", named = :named, named_of = :named_of");
         }
         if !rollup.visitors.is_empty() {
             values.set(":visitors", Blob::new(rollup.visitors.to_bytes()));

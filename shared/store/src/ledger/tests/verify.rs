@@ -2,7 +2,10 @@
 
 use super::super::{Difference, Period};
 use super::*;
-use domain::Day;
+use aws_sdk_dynamodb::primitives::Blob;
+use domain::rollup::Rollup;
+use domain::visitors::Visitors;
+use domain::{Day, Dimension, Visitor};
 use testkit::probe::{Fault, On};
 
 async fn verified(fixture: &Fixture, links: u128) -> super::super::Verification {
@@ -99,6 +102,99 @@ async fn quarters_are_compared_and_not_only_sums() {
         .unwrap();
     let found = verified(&fixture, 1).await;
     assert_eq!(places(&found.differences), [(Subject::Link(link(0)), Period::Day(day))]);
+}
+
+#[tokio::test]
+async fn values_and_visitors_are_compared() {
+    let day = Day::of(now());
+    let mut clicks = clicks(50, 1, 1);
+    for (number, new) in (0..).zip(&mut clicks) {
+        new.click.visitor = Some(Visitor::new(number));
+    }
+    let mut others = clicks.clone();
+    others[7].click.referrer = Some("elsewhere.example.org".to_owned());
+    let counted = |clicks: &[RecordedClick]| {
+        clicks.iter().fold(Rollup::default(), |sum, new| {
+            sum.merged(&Rollup::of_day(new, Dimension::OF_LINKS))
+        })
+    };
+    let mut one_less = Visitors::default();
+    for new in clicks.iter().filter(|new| new.bot.is_none()).skip(1) {
+        one_less.merge(&Visitors::one(new.click.visitor.unwrap()));
+    }
+    for (name, bytes, what) in [
+        ("named", counted(&clicks).encode_values(), None),
+        ("named", counted(&others).encode_values(), Some("the values are")),
+        ("visitors", one_less.to_bytes(), Some("the visitors are")),
+    ] {
+        let fixture = Fixture::new().await;
+        fixture.recorded(&clicks).await;
+        let update = fixture.aside.update_item().table_name(CLICKS);
+        update
+            .key("pk", AttributeValue::S(format!("R#{}", link(0))))
+            .key("sk", AttributeValue::S(format!("D#{day}#00")))
+            .update_expression(format!("SET {name} = :bytes"))
+            .expression_attribute_values(":bytes", AttributeValue::B(Blob::new(bytes)))
+            .send()
+            .await
+            .unwrap();
+        let found = verified(&fixture, 1).await;
+        let texts: Vec<_> = found.differences.iter().map(ToString::to_string).collect();
+        let subject = Subject::Link(link(0));
+        let expected = what.map(|what| {
+            format!("`{subject}` {}: {what} not those of the clicks", Period::Day(day))
+        });
+        assert_eq!(texts, Vec::from_iter(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_knows_no_values_may_count_in_between() {
+    let fixture = Fixture::new().await;
+    let clicks = clicks(3, 1, 1);
+    fixture.recorded(&clicks[..1]).await;
+    // As it wrote clicks and counts.
+    let old = &clicks[1].click;
+    let (pk, day) = (format!("C#{}#0", old.link), Day::of(now()));
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let id = old.id.ulid();
+    let row = [
+        ("pk", text(&pk)),
+        ("sk", text(&id)),
+        ("workspace", text(&workspace().to_string())),
+        ("domain", text(&old.domain)),
+        ("slug", text(&old.slug)),
+        ("status", AttributeValue::N("302".to_owned())),
+    ];
+    fixture.put(CLICKS, row).await;
+    let quarter = domain::rollup::Quarter::of(old.id.at()).index();
+    let first = domain::rollup::Quarter::of(clicks[0].click.id.at()).index();
+    assert_ne!(quarter, first);
+    for subject in [link(0).to_string(), workspace().to_string()] {
+        for (sk, quarters) in [
+            ("T#00".to_owned(), String::new()),
+            (format!("D#{day}#00"), format!("{quarter}:1+0 {first}:0+1")),
+        ] {
+            fixture
+                .aside
+                .update_item()
+                .table_name(CLICKS)
+                .key("pk", text(&format!("R#{subject}")))
+                .key("sk", text(&sk))
+                .update_expression("SET quarters = :quarters ADD human :one, v :one")
+                .expression_attribute_values(":quarters", text(&quarters))
+                .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+    fixture.recorded(&clicks[2..]).await;
+    fixture.assert_exact(&clicks).await;
+    let days = fixture.ledger.days(Subject::Link(link(0)), day..=day).await.unwrap();
+    for values in days[&day].values.values() {
+        assert_eq!((values.sum().total(), values.missed), (2, 1));
+    }
 }
 
 #[tokio::test]
