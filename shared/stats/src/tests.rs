@@ -25,7 +25,8 @@ fn at(second: i64) -> Timestamp {
 
 fn click(number: usize, second: i64, seed: u64) -> RecordedClick {
     let pick = |shift: u32, of: &[Option<&str>]| {
-        of[(seed >> shift) as usize % of.len()].map(str::to_owned)
+        let place = (seed >> shift) % u64::try_from(of.len()).unwrap();
+        of[usize::try_from(place).unwrap()].map(str::to_owned)
     };
     let click = domain::Click {
         place: Place {
