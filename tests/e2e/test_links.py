@@ -54,7 +54,7 @@ def test_statistics_are_the_clicks(service):
     service.counted(link, 3)
     for interval in ("hour", "day"):
         stats = service.get(f"/api/v1/links/{link['id']}/stats?interval={interval}").expect(200).json
-        assert stats["totals"] == {"clicks": 3, "human": 3, "bot": 0}
+        assert {name: stats["totals"][name] for name in ("clicks", "human", "bot")} == {"clicks": 3, "human": 3, "bot": 0}
         assert sum(point["clicks"] for point in stats["series"]) == 3
 
 
