@@ -189,19 +189,39 @@ async fn a_retention_that_would_count_twice_is_refused_at_the_start() {
     );
 }
 
+/// A message of so many requests for what is not there.
+fn orphans(number: u64) -> Value {
+    let id = ClickId::new(now(), u128::from(number));
+    let (domain, slug) = ("go.example.com".to_owned(), format!("sprng-{}", number % 2));
+    let orphan = Orphan { id, domain, slug, count: number };
+    let body = serde_json::to_string(&OrphanMessage::from(&orphan)).unwrap();
+    json!({ "messageId": format!("o-{number}"), "body": body })
+}
+
+#[tokio::test]
+async fn orphans_take_no_time_from_clicks() {
+    let world = World::with_spring().await;
+    let worker = worker(&world).await;
+    let away = On::operation("TransactWriteItems").holding("R#orphans#");
+    world.probe.inject(away, Fault::THROTTLED);
+    let mut records = vec![orphans(1)];
+    records.extend(batch(3).json()["Records"].as_array().unwrap().iter().cloned());
+    let event = json!({ "Records": records });
+    let invocation = Invocation {
+        timeout: Duration::from_millis(2_000),
+        ..Invocation::new(event.to_string().into_bytes(), "r-1")
+    };
+    let answer = worker.invoke(invocation).await.unwrap();
+    assert_eq!(failures(&serde_json::from_slice(&answer).unwrap()), ["o-1"]);
+    assert_eq!(counts(&world).await.human, 3);
+}
+
 #[tokio::test]
 async fn orphans_are_counted_for_their_domain_once() {
     let world = World::with_spring().await;
     let worker = worker(&world).await;
-    let message = |number: u64| {
-        let id = ClickId::new(now(), u128::from(number));
-        let (domain, slug) = ("go.example.com".to_owned(), format!("sprng-{}", number % 2));
-        let orphan = Orphan { id, domain, slug, count: number };
-        let body = serde_json::to_string(&OrphanMessage::from(&orphan)).unwrap();
-        json!({ "messageId": format!("o-{number}"), "body": body })
-    };
     let unknown = json!({ "messageId": "u", "body": r#"{"v":2,"kind":"elephant","id":"","domain":"","slug":"","count":1}"# });
-    let event = Event::of(json!({ "Records": [message(1), message(2), message(1), unknown] }));
+    let event = Event::of(json!({ "Records": [orphans(1), orphans(2), orphans(1), unknown] }));
     for _ in 0..2 {
         assert_eq!(failures(&event.invoke(&worker).await), ["u"]);
         let today = Day::of(now());
