@@ -144,8 +144,14 @@ async fn send(app: &App, Captured { mut click, address }: Captured, budget: Dura
 }
 
 /// Tells of a request for what is not there, as often as this process may. What is not told is
-/// counted, and told with the next one.
+/// counted, and told with the next one. What may have arrived is told again first, and is the same.
 async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Duration) {
+    let begin = Instant::now();
+    while let Some(earlier) = app.orphans.unsure() {
+        if !tell_of(app, earlier, budget.saturating_sub(begin.elapsed())).await {
+            return app.orphans.add(&domain);
+        }
+    }
     let Some(count) = app.orphans.count(&domain, at) else { return };
     let orphan = Orphan {
         id: ClickId::new(at, app.random.u128()),
@@ -153,13 +159,20 @@ async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Dur
         slug: Orphan::trim_slug(slug.as_str()),
         count,
     };
+    tell_of(app, orphan, budget.saturating_sub(begin.elapsed())).await;
+}
+
+/// Sends an orphan; says whether it has arrived for sure. If not it is kept.
+async fn tell_of(app: &App, orphan: Orphan, budget: Duration) -> bool {
     let why = match tokio::time::timeout(budget, app.clicks.send_orphan(&orphan)).await {
-        Ok(Ok(())) => return,
+        Ok(Ok(())) => return true,
         Ok(Err(error)) => Chain(&error).to_string(),
         Err(_) => format!("not sent within {} ms", budget.as_millis()),
     };
+    let count = orphan.count;
     tracing::warn!(error = why, count, "{count} requests for what is not there were not told of");
-    app.orphans.keep(&domain, count);
+    app.orphans.keep(orphan);
+    false
 }
 
 /// The answer for what a slug leads to; none if that turns out to be older than an edit.

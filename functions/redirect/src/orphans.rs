@@ -16,6 +16,9 @@ pub(crate) struct Orphans {
 #[derive(Debug)]
 struct State {
     bucket: Bucket,
+    /// What was sent and not acknowledged: it may have arrived, so it is sent again as it was, and is
+    /// the same one then. Nothing new is told of before.
+    unsure: Vec<Orphan>,
     /// How many of each domain were not told of. Domains are those of the settings, so there are few.
     untold: HashMap<Domain, u64>,
 }
@@ -23,7 +26,8 @@ struct State {
 impl Orphans {
     pub(crate) fn new() -> Self {
         let limit = RateLimit::of_per_minute(Orphan::PER_MINUTE).expect("it is a limit");
-        let state = State { bucket: Bucket::full_at_micros(0), untold: HashMap::new() };
+        let bucket = Bucket::full_at_micros(0);
+        let state = State { bucket, unsure: Vec::new(), untold: HashMap::new() };
         Self { limit, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -42,9 +46,19 @@ impl Orphans {
         }
     }
 
-    /// So many could not be told of after all: the next one stands for them, too.
-    pub(crate) fn keep(&self, domain: &Domain, count: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).add(domain, count);
+    /// Counts one of which nothing is told now.
+    pub(crate) fn add(&self, domain: &Domain) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).add(domain, 1);
+    }
+
+    /// Nobody knows whether this one has arrived.
+    pub(crate) fn keep(&self, orphan: Orphan) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).unsure.push(orphan);
+    }
+
+    /// One of which nobody knows whether it has arrived: to be told once more, as it was.
+    pub(crate) fn unsure(&self) -> Option<Orphan> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).unsure.pop()
     }
 }
 
@@ -73,7 +87,5 @@ mod tests {
         let later = now + SignedDuration::from_secs(2);
         assert_eq!((told(a, later), told(b, later)), (Some(41), Some(2)));
         assert_eq!(told(a, later), None);
-        orphans.keep(a, 41);
-        assert_eq!(told(a, later + SignedDuration::from_secs(1)), Some(43));
     }
 }

@@ -276,7 +276,7 @@ async fn requests_for_what_is_not_there_are_told_of_and_a_flood_is_counted() {
 }
 
 #[tokio::test]
-async fn an_orphan_that_cannot_be_told_of_is_told_with_the_next() {
+async fn orphans_that_could_not_be_told_of_are_told_before_the_next_and_with_it() {
     let world = World::new().await;
     let function = function(&world).await;
     world.probe.inject(On::operation("SendMessage"), Fault::THROTTLED);
@@ -284,9 +284,24 @@ async fn an_orphan_that_cannot_be_told_of_is_told_with_the_next() {
         get("sprong").send(&function).await.assert_problem(Kind::NotFound);
     }
     world.probe.heal();
-    get("sprong").send(&function).await.assert_problem(Kind::NotFound);
+    get("sprang").send(&function).await.assert_problem(Kind::NotFound);
     let told = world.take_clicks().await;
-    assert_eq!((told.len(), &told[0]["count"]), (1, &4.into()));
+    let of = |at: usize| (told[at]["slug"].as_str().unwrap(), told[at]["count"].as_u64().unwrap());
+    assert_eq!((told.len(), of(0), of(1)), (2, ("sprong", 1), ("sprang", 3)));
+}
+
+#[tokio::test]
+async fn an_orphan_that_arrived_though_nobody_said_so_is_told_again_and_is_the_same() {
+    let world = World::new().await;
+    let function = function(&world).await;
+    // The last of the SDK's tries arrives.
+    world.probe.inject(On::operation("SendMessage").times(2), Fault::Unreachable);
+    world.probe.inject(On::operation("SendMessage").after(2).once(), Fault::LostAnswer);
+    get("sprong").send(&function).await.assert_problem(Kind::NotFound);
+    get("sprang").send(&function).await.assert_problem(Kind::NotFound);
+    let told = world.take_clicks().await;
+    let ids: Vec<_> = told.iter().map(|message| message["id"].as_str().unwrap()).collect();
+    assert_eq!((told.len(), ids[0] == ids[1], ids[1] == ids[2]), (3, true, false));
 }
 
 #[tokio::test]
