@@ -97,6 +97,9 @@ pub struct Model {
     pub orphans: BTreeMap<(DayNumber, String), u64>,
     /// How many clicks were answered.
     pub answered: u64,
+    /// The links that were purged: nothing of their clicks may be found anywhere. The workspace's
+    /// counts have those that were recorded before.
+    pub purged: BTreeSet<usize>,
 }
 
 impl Model {
@@ -110,6 +113,12 @@ impl Model {
     /// Somebody was told that there is no such link.
     pub fn not_found(&mut self, slug: &str, at: Timestamp) {
         *self.orphans.entry((day_of(at), slug.to_owned())).or_default() += 1;
+    }
+
+    /// How many clicks were answered of links that are not purged.
+    pub fn kept(&self) -> u64 {
+        let kept = self.links.iter().filter(|(link, _)| !self.purged.contains(*link));
+        kept.flat_map(|(_, days)| days.values()).map(|day| day.clicks.total()).sum()
     }
 
     /// The days of some links together.

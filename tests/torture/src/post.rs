@@ -53,10 +53,13 @@ pub struct Postman {
 
 impl Postman {
     /// The postman of a queue of this world.
-    pub fn of(world: &World, queue_url: &str, chance: Chance) -> Self {
+    pub async fn of(world: &World, queue: &str, chance: Chance) -> Self {
+        let client = Client::new(&world.aside());
+        let url = client.get_queue_url().queue_name(queue).send().await;
+        let queue_url = url.ok().and_then(|url| url.queue_url).expect("the queue is there");
         Self {
-            client: Client::new(&world.aside()),
-            queue_url: queue_url.to_owned(),
+            client,
+            queue_url,
             sample: event("record-clicks/minimal").json()["Records"][0].clone(),
             chance,
             is_punctual: false,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{Link, LinkId, Slug};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Boot, Function, Invocation, Random};
-use serde_json::Value;
-use testkit::{World, link, now};
+use serde_json::{Value, json};
+use testkit::{World, event, link, now};
 
 use crate::chance::{Chance, Zipf};
 use crate::crowd::{Gateway, ORIGIN_SECRET, Person, Visit};
@@ -37,6 +37,10 @@ pub struct Plan {
     pub workers: usize,
     /// How many messages a batch has, at most.
     pub batch: usize,
+    /// How many links are purged, somewhere in the middle.
+    pub purged: usize,
+    /// Which part of all visits is to slugs that lead nowhere.
+    pub astray: f64,
     /// Which part of all batches is killed.
     pub killed: f64,
     /// What goes wrong by itself.
@@ -48,18 +52,20 @@ pub struct Plan {
 impl Plan {
     /// What a mistake is looked for with: enough for all that can go wrong to do so.
     pub fn tiny(seed: u64) -> Self {
-        Self { clicks: 500, links: 20, hours: 12, batch: 40, ..Self::small(seed) }
+        Self { clicks: 500, links: 20, hours: 12, batch: 40, purged: 0, ..Self::small(seed) }
     }
 
     /// What runs with every test: some thousand clicks in three days.
     pub fn small(seed: u64) -> Self {
         Self {
             seed,
-            clicks: 2_500,
-            links: 120,
-            hours: 60,
+            clicks: 1_500,
+            links: 80,
+            hours: 40,
             workers: 3,
-            batch: 120,
+            batch: 100,
+            purged: 4,
+            astray: 0.03,
             killed: 0.25,
             climate: Climate::STORM,
             mistake: None,
@@ -68,7 +74,8 @@ impl Plan {
 
     /// The size that is asked for by hand: a link for every 40 clicks.
     pub fn full(seed: u64, clicks: usize) -> Self {
-        Self { clicks, links: (clicks / 40).max(1), workers: 6, batch: 1_000, ..Self::small(seed) }
+        let links = (clicks / 40).max(1);
+        Self { clicks, links, workers: 6, batch: 1_000, purged: links / 100, ..Self::small(seed) }
     }
 }
 
@@ -109,6 +116,54 @@ pub(crate) struct Worker {
     pub(crate) function: Function,
 }
 
+/// Messages to be handed to workers of one kind, and how that ended.
+struct Errands {
+    todo: RefCell<VecDeque<(Invocation, Option<u64>, Vec<usize>)>>,
+    done: RefCell<Vec<(Vec<usize>, Done)>>,
+}
+
+impl Errands {
+    /// The batches that are due; `killed` says of each at which wait its worker dies.
+    fn of(
+        post: &mut Postman,
+        now: Timestamp,
+        most: usize,
+        mut killed: impl FnMut() -> Option<u64>,
+    ) -> Self {
+        let batches = post.due(now, most);
+        let todo = batches.into_iter().map(|batch| (post.event(&batch), killed(), batch));
+        Self { todo: RefCell::new(todo.collect()), done: RefCell::default() }
+    }
+
+    /// One worker takes the next one, until there is none.
+    async fn work(&self, worker: &Worker) {
+        loop {
+            let next = self.todo.borrow_mut().pop_front();
+            let Some((event, waits, batch)) = next else { return };
+            let end = worker.work(waits, event).await;
+            self.done.borrow_mut().push((batch, end));
+        }
+    }
+
+    /// Tells the postman how it ended.
+    async fn settle(
+        self,
+        post: &mut Postman,
+        now: Timestamp,
+        what: &str,
+        figures: &mut BTreeMap<String, u64>,
+    ) {
+        for (batch, end) in self.done.into_inner() {
+            *figures.entry(format!("{what} that were {}", end.name())).or_default() += 1;
+            match end {
+                Done::Answered(answer) => post.answered(&batch, &answer, now),
+                Done::Failed | Done::Killed => post.give_back(&batch, now),
+            }
+        }
+        post.delete().await;
+    }
+}
+
 impl Worker {
     /// Lets it work, up to this wait.
     pub(crate) async fn work(&self, waits: Option<u64>, what: Invocation) -> Done {
@@ -128,6 +183,16 @@ pub(crate) enum Done {
     Killed,
 }
 
+impl Done {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "done",
+            Self::Failed => "failed as a whole",
+            Self::Killed => "killed",
+        }
+    }
+}
+
 /// A place where clicks are tortured.
 pub struct Rack {
     pub(crate) plan: Plan,
@@ -137,13 +202,14 @@ pub struct Rack {
     pub(crate) chance: Chance,
     pub(crate) links: Vec<Link>,
     pub(crate) model: Model,
-    recorders: Vec<Worker>,
-    salter: Worker,
-    redirects: Vec<Function>,
+    functions: Functions,
     gateway: Gateway,
     post: Postman,
+    purges: Postman,
     lost: LostClicks,
     figures: BTreeMap<&'static str, u64>,
+    /// How the workers ended.
+    workers: BTreeMap<String, u64>,
 }
 
 impl fmt::Debug for Rack {
@@ -173,7 +239,7 @@ pub async fn kill_everywhere(seed: u64) -> (u64, Report) {
     let zipf = Zipf::of(rack.links.len());
     let mut killed = 0;
     loop {
-        for _ in 0..20 {
+        for _ in 0..5 {
             rack.visit(&zipf, 50).await;
             rack.go_to(rack.world.clock.now() + SignedDuration::from_mins(17));
         }
@@ -182,7 +248,7 @@ pub async fn kill_everywhere(seed: u64) -> (u64, Report) {
         rack.post.collect(now).await;
         let batch: Vec<usize> = rack.post.due(now, usize::MAX).concat();
         let event = rack.post.event(&batch);
-        match rack.sim.run(rack.recorders[0].work(Some(killed), event)).await {
+        match rack.sim.run(rack.functions.recorders[0].work(Some(killed), event)).await {
             Done::Killed | Done::Failed => {
                 rack.post.give_back(&batch, now);
                 killed += 1;
@@ -216,8 +282,9 @@ impl Rack {
             random: Random::seeded(seed.bits()),
             ..world.boot_with(name, more)
         };
-        let (recorders, salter, redirects) = load(&plan, boot).await;
-        let post = Postman::of(&world, world.queue_url(), chance.branch());
+        let functions = Functions::load(&plan, boot).await;
+        let post = Postman::of(&world, "clicks", chance.branch()).await;
+        let purges = Postman::of(&world, "purges", chance.branch()).await;
         Self {
             plan,
             world,
@@ -226,13 +293,13 @@ impl Rack {
             chance,
             links,
             model: Model::default(),
-            recorders,
-            salter,
-            redirects,
+            functions,
             gateway: Gateway::default(),
             post,
+            purges,
             lost,
             figures: BTreeMap::new(),
+            workers: BTreeMap::new(),
         }
     }
 
@@ -265,6 +332,9 @@ impl Rack {
             self.weather.s3_is_away(self.chance.happens(0.1));
             self.deliver().await;
             self.weather.s3_is_away(false);
+            if hour == hours / 2 {
+                self.purge().await;
+            }
             if hour % 6 == 5 {
                 let seconds = begin.elapsed().as_secs();
                 say(&format!("{seconds:>5} s: {clicked} visits, hour {} of {hours}", hour + 1));
@@ -275,16 +345,21 @@ impl Rack {
     /// The schedule of the salts: in the first hour in calm weather, then in any.
     async fn rotate_salts(&self) {
         let event = scheduled("rotate-salts", self.world.clock.now());
-        self.sim.run(self.salter.work(None, event)).await;
+        self.sim.run(self.functions.salter.work(None, event)).await;
     }
 
     /// One request for a link, or for what is none.
     async fn visit(&mut self, zipf: &Zipf, people: u32) {
+        if self.chance.happens(self.plan.astray) {
+            let slug = format!("nothing-{}", self.chance.index(7));
+            self.go_astray(&slug).await;
+            return;
+        }
         let at = self.world.clock.now();
         let number = u32::try_from(self.chance.below(u64::from(people))).unwrap_or(0);
         let person = Person::of(number, self.plan.seed);
         let visit = Visit::by(person, at, &mut self.chance);
-        let function = &self.redirects[self.chance.index(self.redirects.len())];
+        let function = &self.functions.redirects[self.chance.index(2)];
         let place = zipf.pick(&mut self.chance);
         let link = &self.links[place];
         let is_alias = self.chance.happens(0.2);
@@ -302,7 +377,52 @@ impl Rack {
         }
     }
 
-    /// What is due goes to the workers, until nothing is.
+    /// A request for what is no link.
+    async fn go_astray(&mut self, slug: &str) {
+        let process = self.chance.index(self.functions.redirects.len());
+        self.go_astray_at(process, slug).await;
+    }
+
+    async fn go_astray_at(&mut self, process: usize, slug: &str) {
+        let at = self.world.clock.now();
+        let person = Person::of(0, self.plan.seed);
+        let mut visit = Visit::by(person, at, &mut self.chance);
+        visit.is_head = false;
+        let event = self.gateway.event(slug, &visit);
+        let function = &self.functions.redirects[process];
+        let answer = self.sim.run(function.invoke(Invocation::new(event, "torture"))).await;
+        let answer: Value =
+            answer.ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default();
+        if answer["statusCode"] == 404 {
+            self.model.not_found(slug, at);
+        } else {
+            *self.figures.entry("visits that were not answered").or_default() += 1;
+        }
+    }
+
+    /// Links are deleted with all that is known of their clicks; more of these are on their way.
+    async fn purge(&mut self) {
+        self.weather.turn(Climate::CALM);
+        for _ in 0..self.plan.purged {
+            // The first ones have more clicks; one of them is enough.
+            let rest = self.links.len().saturating_sub(3);
+            let place = if self.model.purged.is_empty() { 2 } else { 3 + self.chance.index(rest) };
+            let id = self.links[place].id.to_string();
+            let delete = event("delete-link/purge").path("id", &id).json().to_string();
+            let delete = Invocation::new(delete.into_bytes(), "torture");
+            let answer = self.sim.run(self.functions.deleter.invoke(delete)).await;
+            let answer = answer.expect("the invocation succeeds");
+            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+            // Who draws a link twice orders nothing new.
+            assert_eq!(answer["statusCode"], 202, "{answer}");
+            self.model.purged.insert(place);
+            // A minute's writes are limited.
+            self.go_to(self.world.clock.now() + SignedDuration::from_secs(5));
+        }
+    }
+
+    /// What is due goes to the workers, until nothing is; meanwhile the clicks are compacted, and
+    /// purges go on.
     async fn deliver(&mut self) {
         for line in self.lost.take() {
             *self.figures.entry("clicks that were only in the log").or_default() += 1;
@@ -310,47 +430,49 @@ impl Rack {
         }
         let now = self.world.clock.now();
         self.post.collect(now).await;
-        let batches = self.post.due(now, self.plan.batch);
-        *self.figures.entry("batches").or_default() += u64::try_from(batches.len()).unwrap_or(0);
-        let batches: VecDeque<_> = batches
-            .into_iter()
-            .map(|batch| {
+        self.purges.collect(now).await;
+        let clicks = Errands::of(&mut self.post, now, self.plan.batch, || {
+            // Most batches make few calls, and some make many.
+            let killed = self.chance.happens(self.plan.killed);
+            let waits = self.chance.below(12) * (1 + self.chance.below(6));
+            killed.then_some(waits)
+        });
+        let purges = Errands::of(&mut self.purges, now, 1, || {
+            let killed = self.chance.happens(self.plan.killed);
+            killed.then_some(self.chance.below(300))
+        });
+        let compactors = if self.chance.happens(0.3) { 2 } else { 1 };
+        let killed: Vec<Option<u64>> = (0..compactors)
+            .map(|_| {
                 let killed = self.chance.happens(self.plan.killed);
-                // Few calls are made by most batches, and many by some.
-                let waits = self.chance.below(12) * (1 + self.chance.below(6));
-                (self.post.event(&batch), killed.then_some(waits), batch)
+                killed.then_some(self.chance.below(40))
             })
             .collect();
-        let (batches, ends) = (RefCell::new(batches), RefCell::new(Vec::new()));
-        let workers = self.recorders.iter().map(async |worker| {
-            loop {
-                let next = batches.borrow_mut().pop_front();
-                let Some((event, waits, batch)) = next else { return };
-                let end = worker.work(waits, event).await;
-                ends.borrow_mut().push((batch, end));
-            }
-        });
-        self.sim.run(join_all(workers)).await;
-        for (batch, end) in ends.into_inner() {
-            match end {
-                Done::Answered(answer) => self.post.answered(&batch, &answer, now),
-                Done::Failed => {
-                    *self.figures.entry("batches that failed as a whole").or_default() += 1;
-                    self.post.give_back(&batch, now);
-                }
-                Done::Killed => {
-                    *self.figures.entry("batches that were killed").or_default() += 1;
-                    self.post.give_back(&batch, now);
-                }
-            }
+        let functions = &self.functions;
+        let recording = functions.recorders.iter().map(|worker| clicks.work(worker));
+        let purging = functions.purgers.iter().map(|worker| purges.work(worker));
+        let compacting = functions
+            .compactors
+            .iter()
+            .zip(&killed)
+            .map(|(worker, killed)| worker.work(*killed, scheduled("compact-clicks", now)));
+        let work = join3(join_all(recording), join_all(purging), join_all(compacting));
+        let (_, _, compacted) = self.sim.run(work).await;
+        let mut figures = BTreeMap::new();
+        clicks.settle(&mut self.post, now, "batches", &mut figures).await;
+        purges.settle(&mut self.purges, now, "purges", &mut figures).await;
+        for end in compacted {
+            *figures.entry(format!("compactions that were {}", end.name())).or_default() += 1;
         }
-        self.post.delete().await;
+        for (name, number) in figures {
+            *self.workers.entry(name).or_default() += number;
+        }
     }
 
     /// The storm goes on until all that is late has come; then it is calm.
     async fn finish(&mut self, say: &dyn Fn(&str)) {
         let mut rounds = 0;
-        while let Some(next) = self.post.next() {
+        while let Some(next) = self.next() {
             rounds += 1;
             if rounds == 200 {
                 self.weather.turn(Climate::CALM);
@@ -366,13 +488,30 @@ impl Rack {
         }
         self.weather.turn(Climate::CALM);
         self.weather.err(None);
+        self.plan.killed = 0.0;
+        // What a process has not told of yet, it tells of with the next one.
+        self.post.be_punctual();
+        for process in 0..self.functions.redirects.len() {
+            self.go_to(self.world.clock.now() + SignedDuration::from_mins(2));
+            self.go_astray_at(process, "nothing-at-last").await;
+        }
+        // And what was put into the lake last is compacted.
+        for _ in 0..3 {
+            self.go_to(self.world.clock.now() + SignedDuration::from_hours(1));
+            self.deliver().await;
+        }
         say(&format!("all is delivered after {rounds} more rounds"));
+    }
+
+    /// When the next message is due.
+    fn next(&self) -> Option<Timestamp> {
+        self.post.next().into_iter().chain(self.purges.next()).min()
     }
 
     async fn report(mut self, say: &dyn Fn(&str)) -> Report {
         say("comparing");
         let mut findings = Vec::new();
-        let left = self.post.left().await;
+        let left = self.post.left().await + self.purges.left().await;
         if 0 < left {
             findings.push(format!("{left} messages were never acknowledged"));
         }
@@ -392,6 +531,7 @@ impl Rack {
             ("messages that came a day late, or later", self.post.late),
             ("seconds of the simulation", self.sim.now().as_secs()),
         ]);
+        figures.append(&mut self.workers);
         figures.extend(self.figures.iter().map(|(name, n)| ((*name).to_owned(), *n)));
         Report { findings, figures }
     }
@@ -404,34 +544,59 @@ impl Rack {
 }
 
 /// The functions of a run.
-async fn load(
-    plan: &Plan,
-    mut boot: impl FnMut(&'static str, &Arc<Life>, &[(&'static str, &str)]) -> Boot,
-) -> (Vec<Worker>, Worker, Vec<Function>) {
-    let mut recorders = Vec::new();
-    for _ in 0..plan.workers {
+struct Functions {
+    recorders: Vec<Worker>,
+    compactors: Vec<Worker>,
+    purgers: Vec<Worker>,
+    salter: Worker,
+    redirects: Vec<Function>,
+    deleter: Function,
+}
+
+impl Functions {
+    async fn load(
+        plan: &Plan,
+        mut boot: impl FnMut(&'static str, &Arc<Life>, &[(&'static str, &str)]) -> Boot,
+    ) -> Self {
+        const LOADS: &str = "the settings are there";
+        let (mut recorders, mut compactors) = (Vec::new(), Vec::new());
+        for _ in 0..plan.workers {
+            let life = Arc::default();
+            let boot = boot("record-clicks", &life, &[]);
+            let function = Function::sqs(boot, record_clicks::load, record_clicks::handle).await;
+            recorders.push(Worker { life, function: function.expect(LOADS) });
+        }
+        for _ in 0..2 {
+            let life = Arc::default();
+            let boot = boot("compact-clicks", &life, &[]);
+            let function = Function::schedule(boot, compact_clicks::load, compact_clicks::handle);
+            compactors.push(Worker { life, function: function.await.expect(LOADS) });
+        }
         let life = Arc::default();
-        let boot = boot("record-clicks", &life, &[]);
-        let function = Function::sqs(boot, record_clicks::load, record_clicks::handle).await;
-        recorders.push(Worker { life, function: function.expect("the settings are there") });
+        let purger = boot("purge-clicks", &life, &[]);
+        let function = Function::sqs(purger, purge_clicks::load, purge_clicks::handle).await;
+        let purgers = vec![Worker { life, function: function.expect(LOADS) }];
+        let life = Arc::default();
+        let salter = boot("rotate-salts", &life, &[]);
+        let function = Function::schedule(salter, rotate_salts::load, rotate_salts::handle).await;
+        let salter = Worker { life, function: function.expect(LOADS) };
+        let mut redirects = Vec::new();
+        for _ in 0..2 {
+            let boot = boot("redirect", &Arc::default(), &[("ORIGIN_SECRET", ORIGIN_SECRET)]);
+            let (load, handle, then) = (redirect::load, redirect::handle, redirect::send_click);
+            let function = Function::http_then(boot, load, handle, then).await;
+            redirects.push(function.expect(LOADS));
+        }
+        let deleter = boot("delete-link", &Arc::default(), &[]);
+        let deleter = Function::http(deleter, delete_link::load, delete_link::handle).await;
+        let deleter = deleter.expect(LOADS);
+        Self { recorders, compactors, purgers, salter, redirects, deleter }
     }
-    let life = Arc::default();
-    let salter = boot("rotate-salts", &life, &[]);
-    let function = Function::schedule(salter, rotate_salts::load, rotate_salts::handle).await;
-    let salter = Worker { life, function: function.expect("the settings are there") };
-    let mut redirects = Vec::new();
-    for _ in 0..2 {
-        let boot = boot("redirect", &Arc::default(), &[("ORIGIN_SECRET", ORIGIN_SECRET)]);
-        let (load, handle, then) = (redirect::load, redirect::handle, redirect::send_click);
-        let function = Function::http_then(boot, load, handle, then).await;
-        redirects.push(function.expect("the settings are there"));
-    }
-    (recorders, salter, redirects)
 }
 
 /// The event of a schedule.
 fn scheduled(function: &str, at: Timestamp) -> Invocation {
-    let event = serde_json::json!({
+    let event = json!({
         "version": "0",
         "id": "8f0a2c6e-41d7-4b95-9a3c-5e7d1f2b6c84",
         "detail-type": "Scheduled Event",

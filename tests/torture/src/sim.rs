@@ -10,10 +10,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
 
 /// A clock of naps. Clones are the same clock.
 #[derive(Clone, Default)]
@@ -188,6 +190,15 @@ impl Life {
     }
 }
 
+/// Where the stores do what they do besides: this thread cannot, while it waits for them.
+fn beside() -> &'static Runtime {
+    static BESIDE: OnceLock<Runtime> = OnceLock::new();
+    BESIDE.get_or_init(|| {
+        let builder = &mut Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().expect("a thread starts")
+    })
+}
+
 /// Runs a future on this thread, which does nothing else meanwhile: for what other threads answer.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
@@ -199,6 +210,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(tokio::task::unconstrained(future));
+    let _tasks_start_there = beside().enter();
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
             return done;

@@ -518,8 +518,8 @@ impl Call {
             Some((_, operation)) => (Service::DynamoDb, operation.to_owned()),
             None => (Service::S3, s3_operation(request)),
         };
-        let wanted =
-            matches!(operation.as_str(), "TransactWriteItems" | "BatchGetItem" | "GetItem");
+        let wanted = ["TransactWriteItems", "BatchGetItem", "GetItem", "SendMessage"];
+        let wanted = wanted.contains(&operation.as_str());
         let body = request.body().bytes().filter(|_| wanted).unwrap_or_default();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let rows = items(&body).iter().map(row_of).collect();
@@ -527,7 +527,15 @@ impl Call {
         let keys = tables.into_iter().flat_map(|tables| tables.values());
         let keys = keys.map(|table| table["Keys"].as_array().map_or(0, Vec::len)).sum();
         let is_spared = operation == "GetItem" && body["TableName"] == "salts";
-        Self { service, operation, body, is_spared, is_changed: false, rows, keys }
+        let mut call = Self { service, operation, body, is_spared, is_changed: false, rows, keys };
+        call.be_prompt();
+        call
+    }
+
+    /// The queue counts the delay of a message by the clock on the wall; here, the postman delays it.
+    fn be_prompt(&mut self) {
+        let message = self.body.as_object_mut().filter(|_| self.operation == "SendMessage");
+        self.is_changed = message.is_some_and(|message| message.remove("DelaySeconds").is_some());
     }
 
     /// Takes out the second half of the keys of each table, and answers with them.
