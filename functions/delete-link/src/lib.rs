@@ -56,7 +56,7 @@ async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Respons
     let workspace = caller.workspace()?;
     let if_match = IfMatch::of(request)?;
     let id = api::id_of(request)?;
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
         let link = match app.find(workspace, id).await? {
             Some(link) => link,
             // A link that was deleted before can be purged still.
@@ -70,9 +70,12 @@ async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Respons
         }
         let journal = app.guard.journal(caller, Action::LinkDeleted, link.id)?;
         if wants_purge {
+            if attempt == 0 {
+                purge::announce(app, id).await?;
+            }
             let (order, journal) = purge::order(app, caller, (workspace, id), journal)?;
             if app.delete(&link, caller, &journal).await? {
-                return purge::begin(app, &order).await;
+                return api::respond_purge(&order);
             }
         } else if app.delete(&link, caller, &journal).await? {
             return Ok(lambda::no_content());

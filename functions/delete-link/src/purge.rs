@@ -1,16 +1,16 @@
 //! Ordering that everything be removed that is stored of a link's clicks. The worker `purge-clicks`
 //! does it.
 
-use std::time::Duration;
-
 use domain::{Action, LinkId, Principal, WorkspaceId};
 use lambda::auth::Caller;
 use lambda::{Body, Kind, Problem, Response};
-use queue::PurgeMessage;
 use store::ledger::{PurgeOrder, Target};
 use store::{Existence, Journal};
 
 use crate::App;
+
+/// A purge that takes longer may be among the dead: whoever asks how far it is has it begin again.
+const PATIENCE_SECONDS: i64 = 60 * 60;
 
 /// An order that is given now, and the journal that writes it down.
 pub(crate) fn order(
@@ -39,24 +39,24 @@ pub(crate) async fn of_deleted(
     if was_there.is_none() {
         return Err(api::no_link());
     }
-    let target = Target::Link(link);
+    let (target, now) = (Target::Link(link), app.clock.now());
     if let Some(order) = app.ledger.purge_order(target).await.map_err(api::unread)? {
-        return begin(app, &order).await;
+        let waits = now.as_second() - order.ordered_at.as_second();
+        if order.proof.is_none() && PATIENCE_SECONDS < waits {
+            announce(app, link).await?;
+        }
+        return api::respond_purge(&order);
     }
+    announce(app, link).await?;
     let by: Principal = caller.principal_as()?;
-    let order = PurgeOrder::new(target, workspace, by, app.clock.now(), app.retention);
+    let order = PurgeOrder::new(target, workspace, by, now, app.retention);
     let journal = app.guard.journal(caller, Action::LinkPurgeOrdered, link)?;
     let order = app.ledger.order_purge(&order, &journal).await.map_err(api::unpurged)?;
-    begin(app, &order).await
+    api::respond_purge(&order)
 }
 
-/// Starts an order that was written down, and answers 202. Whoever gets another answer asks again.
-pub(crate) async fn begin(app: &App, order: &PurgeOrder) -> Result<Response<Body>, Problem> {
-    if order.proof.is_none() {
-        let message = PurgeMessage::new(order.target);
-        let sent = app.purges.send(&message, Duration::ZERO).await;
-        sent.map_err(|error| Problem::server(Kind::Unavailable, error))?;
-        tracing::info!(target.id = %order.target, "`{}` is to be purged", order.target);
-    }
-    api::respond_purge(order)
+/// Has the worker begin a little later.
+pub(crate) async fn announce(app: &App, link: LinkId) -> Result<(), Problem> {
+    let announced = app.purges.announce(link).await;
+    announced.map_err(|error| Problem::server(Kind::Unavailable, error))
 }

@@ -3,26 +3,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use domain::{Action, Principal, Retention, Role, Scope};
 use guard::Guard;
 use lambda::auth::{self, Caller};
 use lambda::input::{IfMatch, Params};
 use lambda::{Body, Boot, Clock, EnvError, Fault, Kind, Problem, Request, Response};
-use queue::{PurgeMessage, PurgeQueue};
+use queue::PurgeQueue;
 use store::ledger::{PurgeOrder, Target};
 use store::{AccountStore, UpdateWorkspaceError};
 
 /// How often a workspace is deleted anew that somebody else edited meanwhile. Each time that one
 /// loses, another one has won: so it prevails over nine edits at once.
 const TRIES: usize = 10;
-
-/// When the worker begins: when this request has ended, one way or the other (`function.yaml`).
-///
-/// The message is sent before the workspace is deleted. If it were sent afterwards, and that failed,
-/// there would be nobody left who could ask for it again.
-const BEGINS_AFTER: Duration = Duration::from_secs(15);
 
 /// What the handler works with.
 #[derive(Debug, Clone)]
@@ -77,8 +69,8 @@ async fn delete(app: &App, caller: &Caller, request: &Request) -> Result<Respons
         let by: Principal = caller.principal_as()?;
         let order = PurgeOrder::new(Target::Workspace(id), id, by, now, app.retention);
         if attempt == 0 {
-            let sent = app.purges.send(&PurgeMessage::new(order.target), BEGINS_AFTER).await;
-            sent.map_err(|error| Problem::server(Kind::Unavailable, error))?;
+            let announced = app.purges.announce(order.target).await;
+            announced.map_err(|error| Problem::server(Kind::Unavailable, error))?;
         }
         let journal = app.guard.journal(caller, Action::WorkspaceDeleted, id)?;
         let journal = journal.ordering(&app.clicks_table, &order);

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// The version of the message.
 const VERSION: u8 = 1;
 
+/// When a purge begins that is asked for: when the request has ended that asks for it, one way or the
+/// other (`timeout_seconds` of those functions).
+const BEGINS_AFTER: Duration = Duration::from_secs(15);
+
 /// A purge, or the rest of one: what is to be purged, and how far that is. What was ordered stands in
 /// the order; a message without one does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +89,14 @@ impl PurgeQueue {
     /// The queue at this URL.
     pub fn new(aws: &SdkConfig, url: impl Into<String>) -> Self {
         Self { client: Client::new(aws), url: url.into() }
+    }
+
+    /// Has a purge begin that is ordered within the next seconds; without an order nothing happens.
+    ///
+    /// So it is asked for before anything is deleted. If it were asked for afterwards, and that
+    /// failed, it would be ordered and never begin.
+    pub async fn announce(&self, target: impl std::fmt::Display) -> Result<(), SendPurgeError> {
+        self.send(&PurgeMessage::new(target), BEGINS_AFTER).await
     }
 
     /// Sends it, to be received after a delay of at most a quarter of an hour. What is sent twice is

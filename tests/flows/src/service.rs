@@ -184,16 +184,14 @@ impl Service {
         failed
     }
 
-    /// Everything that is on the queue of purges. Says how many those were.
-    pub(crate) async fn work_off_purges(&self) -> usize {
-        let purges = self.world.take_purges().await;
-        for purge in &purges {
-            let mut event = event("purge-clicks/minimal").json().clone();
-            event["Records"][0]["body"] = purge.to_string().into();
-            let answer = Event::of(event).invoke(self.function("purge-clicks")).await;
-            assert_eq!(answer["batchItemFailures"], json!([]), "{purge}");
-        }
-        purges.len()
+    /// The worker does what was ordered of a link or a workspace: its message would come in a quarter
+    /// of a minute.
+    pub(crate) async fn purge(&self, target: &str) {
+        let mut event = event("purge-clicks/minimal").json().clone();
+        let message = json!({ "v": 1, "target": target, "look": 1 });
+        event["Records"][0]["body"] = message.to_string().into();
+        let answer = Event::of(event).invoke(self.function("purge-clicks")).await;
+        assert_eq!(answer["batchItemFailures"], json!([]), "{target}");
     }
 
     /// Recounts all clicks of the workspace, and compares.

@@ -165,14 +165,14 @@ async fn purge_everything(used: &mut Used) {
     assert_eq!(service.record().await, 1);
     assert_eq!(service.delete(SPRING).await.status, 204);
     service.send("delete-link", event("delete-link/purge")).await;
-    service.work_off_purges().await;
+    service.purge(SPRING).await;
     let purge = event("delete-link/purge").path("id", text(&other["id"]));
     assert_eq!(service.send("delete-link", purge).await.status, 202);
-    service.work_off_purges().await;
+    service.purge(text(&other["id"])).await;
     service.create(json!({ "url": "https://example.com/", "slug": "third" })).await;
     let answer = service.send("delete-workspace", event("delete-workspace/minimal")).await;
     assert_eq!(answer.status, 202);
-    event("purge-clicks/workspace").invoke(service.function("purge-clicks")).await;
+    service.purge(WORKSPACE).await;
     note(used, &service);
 }
 

@@ -39,7 +39,7 @@ async fn a_purge_takes_one_link_and_leaves_everything_exact() {
     let answer = service.send("delete-link", event("delete-link/purge")).await;
     assert_eq!((answer.status, &answer.json()["purged_at"]), (202, &json!(null)));
     assert!(service.verify().await.is_clean(), "between order and worker");
-    assert_eq!(service.work_off_purges().await, 1);
+    service.purge(SPRING).await;
 
     let found = service.verify().await;
     assert!(found.is_clean(), "{found:#?}");
@@ -80,7 +80,7 @@ async fn a_deleted_workspace_answers_nobody_and_its_links_are_gone() {
     assert_eq!(service.follow("other").await.status, 302, "links go after it");
     service.world.take_clicks().await;
 
-    event("purge-clicks/workspace").invoke(service.function("purge-clicks")).await;
+    service.purge(WORKSPACE).await;
     for slug in ["spring", "fruehling"] {
         // Processes that remember a link do so for 30 seconds.
         service.world.clock.advance(jiff::SignedDuration::from_secs(31));

@@ -13,6 +13,9 @@ use crate::Journal;
 use crate::keys::RollupKey;
 use crate::ledger::read::Range;
 
+/// Of the 64 that there can be; the clicks here are in the first one.
+const PARTITIONS: u16 = 3;
+
 fn order(target: Target) -> PurgeOrder {
     let by = Principal::Key(KeyId::new(now(), 1));
     PurgeOrder::new(target, workspace(), by, now(), retention())
@@ -22,7 +25,7 @@ fn order(target: Target) -> PurgeOrder {
 async fn purge(fixture: &Fixture, link: LinkId) -> Removed {
     let ledger = &fixture.ledger;
     ledger.fence(&order(Target::Link(link))).await.unwrap();
-    let clicks = ledger.purge_clicks(link, 64).await.unwrap();
+    let clicks = ledger.purge_clicks(link, PARTITIONS).await.unwrap();
     let counts = ledger.purge_counts(link, workspace()).await.unwrap();
     Removed { clicks, counts, lake: 0 }
 }
@@ -64,7 +67,7 @@ async fn nothing_of_a_purged_link_is_left_and_everything_still_adds_up() {
     let of_it = clicks.iter().filter(|click| click.click.link == purged).count();
     let target = Target::Link(purged);
     assert!(!fixture.ledger.is_fenced(target).await.unwrap());
-    let before = fixture.ledger.remains(target, 64).await.unwrap();
+    let before = fixture.ledger.remains(target, PARTITIONS).await.unwrap();
     assert_eq!(before.clicks, u64::try_from(of_it).unwrap());
 
     let removed = purge(&fixture, purged).await;
@@ -72,7 +75,7 @@ async fn nothing_of_a_purged_link_is_left_and_everything_still_adds_up() {
     assert_eq!(removed.counts, before.counts, "four days and a total");
 
     assert!(fixture.ledger.is_fenced(target).await.unwrap());
-    assert_eq!(fixture.ledger.remains(target, 64).await.unwrap(), Default::default());
+    assert_eq!(fixture.ledger.remains(target, PARTITIONS).await.unwrap(), Default::default());
     let page = fixture.ledger.page_of_clicks(purged, 64, None, 10).await.unwrap();
     assert!(page.clicks.is_empty());
     assert_adds_up(&fixture, 3, 300).await;
@@ -92,7 +95,7 @@ async fn nothing_of_a_purged_link_is_left_and_everything_still_adds_up() {
 /// of them; says how many there were.
 async fn at_every_call(on: impl Fn() -> On, fault: Fault) -> usize {
     let killed = matches!(fault, Fault::StopBefore | Fault::StopAfter);
-    let clicks = clicks(60, 2, 2);
+    let clicks = clicks(60, 2, 3);
     let mut k = 0;
     loop {
         let fixture = Fixture::new().await;
@@ -101,7 +104,7 @@ async fn at_every_call(on: impl Fn() -> On, fault: Fault) -> usize {
         let ledger = &fixture.ledger;
         let work = async {
             ledger.fence(&order(Target::Link(link(1)))).await?;
-            ledger.purge_clicks(link(1), 64).await?;
+            ledger.purge_clicks(link(1), PARTITIONS).await?;
             ledger.purge_counts(link(1), workspace()).await
         };
         if killed {
@@ -117,7 +120,7 @@ async fn at_every_call(on: impl Fn() -> On, fault: Fault) -> usize {
         fixture.probe.heal();
         assert_adds_up(&fixture, 2, 60).await;
         purge(&fixture, link(1)).await;
-        let remains = ledger.remains(Target::Link(link(1)), 64).await.unwrap();
+        let remains = ledger.remains(Target::Link(link(1)), PARTITIONS).await.unwrap();
         assert_eq!(remains, Default::default(), "{fault:?} at {k}");
         assert_adds_up(&fixture, 2, 60).await;
         if fired == 0 {
@@ -153,13 +156,13 @@ async fn nothing_of_a_purged_workspace_is_left() {
     let (ledger, target) = (&fixture.ledger, Target::Workspace(workspace()));
     ledger.fence(&order(target)).await.unwrap();
     for number in 0..3 {
-        ledger.purge_clicks(link(number), 64).await.unwrap();
+        ledger.purge_clicks(link(number), PARTITIONS).await.unwrap();
         ledger.purge_all_counts(Target::Link(link(number))).await.unwrap();
-        let remains = ledger.remains(Target::Link(link(number)), 64).await.unwrap();
+        let remains = ledger.remains(Target::Link(link(number)), PARTITIONS).await.unwrap();
         assert_eq!(remains, Default::default());
     }
     assert!(0 < ledger.purge_all_counts(target).await.unwrap());
-    assert_eq!(ledger.remains(target, 64).await.unwrap(), Default::default());
+    assert_eq!(ledger.remains(target, PARTITIONS).await.unwrap(), Default::default());
     assert!(ledger.is_fenced(target).await.unwrap());
     assert_eq!(ledger.purge_all_counts(target).await.unwrap(), 0);
 }
@@ -222,7 +225,8 @@ async fn a_batch_that_has_read_before_the_fence_records_nothing() {
             // Whoever comes later finds the fence at once.
             let again = fixture.record(&all[20..]).await;
             assert!(again.iter().all(|it| matches!(it, Outcome::Purged)), "{again:?}");
-            let rows = fixture.ledger.remains(Target::Link(link(0)), 64).await.unwrap().clicks;
+            let rows =
+                fixture.ledger.remains(Target::Link(link(0)), PARTITIONS).await.unwrap().clicks;
             assert_eq!(rows, 20);
         }
     }
