@@ -6,7 +6,7 @@ pub(crate) fn write(bytes: &mut Vec<u8>, mut number: u64) {
         bytes.push(0x80 | (number & 0x7f) as u8);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push((number & 0x7f) as u8);
 }
 
 /// Takes a number off the front.

@@ -1,8 +1,8 @@
 //! How many visitors there were, without knowing who.
 //!
-//! A HyperLogLog sketch (Flajolet and others, 2007): 16,384 registers, each of which holds the
+//! A `HyperLogLog` sketch (Flajolet and others, 2007): 16,384 registers, each of which holds the
 //! longest run of zeros that a hash of its share began with. The estimate is Ertl's («New
-//! cardinality estimation algorithms for HyperLogLog sketches», 2017), which needs no tables and
+//! cardinality estimation algorithms for `HyperLogLog` sketches», 2017), which needs no tables and
 //! no switching between small and large numbers.
 //!
 //! Equal sets of visitors are equal sketches, in whatever order they came and were merged: that
@@ -13,10 +13,10 @@ use miniz_oxide::deflate::core::{self as deflate, CompressionStrategy};
 use crate::{Visitor, varint};
 
 /// Bits of a hash that choose its register.
-const BITS: u32 = 14;
+const BITS: u8 = 14;
 const REGISTERS: usize = 1 << BITS;
 /// The highest rank: all other bits are zero.
-const MAX_RANK: u8 = (64 - BITS + 1) as u8;
+const MAX_RANK: u8 = 64 - BITS + 1;
 /// Up to so many registers are kept as a list: a day of a link with few visitors is small.
 const FEW: usize = 1_024;
 
@@ -116,6 +116,11 @@ impl Visitors {
     }
 
     /// About how many visitors are in it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate is not negative, and ends far below 2^64"
+    )]
     pub fn estimate(&self) -> u64 {
         let mut counts = [0_u32; MAX_RANK as usize + 1];
         match &self.0 {

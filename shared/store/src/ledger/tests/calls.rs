@@ -47,6 +47,16 @@ async fn reads_cost_the_same_however_many_clicks_there_are() {
     assert_eq!(costs[0], costs[1]);
 }
 
+/// A number from 1 to so many, of which small ones are frequent, by chance from 0 to 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is between the two numbers"
+)]
+fn skewed(most: u32, chance: f64) -> u32 {
+    f64::from(most).powf(chance) as u32
+}
+
 /// A click as they are in earnest: few values are frequent and many are rare, and nearly every
 /// click is of another visitor.
 fn real(number: u32, link_number: u32) -> RecordedClick {
@@ -55,7 +65,7 @@ fn real(number: u32, link_number: u32) -> RecordedClick {
     let mut rank = |most: u32| {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let evenly = f64::from(dice) / f64::from(u32::MAX);
-        (f64::from(most).powf(evenly) - 1.0) as u32
+        skewed(most, evenly) - 1
     };
     let mut new = click(number, 1, 1);
     let click = &mut new.click;
@@ -91,13 +101,15 @@ fn real(number: u32, link_number: u32) -> RecordedClick {
 /// The link of a click among 5,000 by Zipf's law.
 fn zipf(number: u32) -> u32 {
     let evenly = f64::from(number.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX);
-    5_000_f64.powf(evenly) as u32
+    skewed(5_000, evenly)
 }
 
 #[tokio::test]
 async fn what_a_click_costs_is_bounded_for_one_hot_link_for_many_cold_ones_and_for_both() {
-    // With how many clicks of the day counted before.
-    let shapes: [(&str, fn(u32) -> u32, u32, f64); 3] = [
+    /// Its name, the link of each click, how many clicks of the day were counted before, and the
+    /// most write units of a click.
+    type Shape = (&'static str, fn(u32) -> u32, u32, f64);
+    let shapes: [Shape; 3] = [
         ("one hot link", |_| 0, 5_000, 2.3),
         ("1,000 links of one click", |number| number, 1_000, 7.0),
         ("5,000 links by Zipf's law", zipf, 2_000, 6.0),
