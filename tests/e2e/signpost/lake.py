@@ -45,7 +45,7 @@ class Lake:
                 file = Path(place) / name
                 file.write_bytes(self.read(key))
                 # Times as milliseconds: for the others DuckDB's Python wants a package of time zones.
-                query = "SELECT * REPLACE (epoch_ms(at) AS at) FROM read_parquet(?)"
+                query = "SELECT * REPLACE (epoch_ms(\"at\") AS \"at\") FROM read_parquet(?)"
                 rows = duckdb.execute(query, [str(file)])
                 names = [column[0] for column in rows.description]
                 found += [dict(zip(names, row)) | {"dt": dt[3:], "hr": hr[3:]} for row in rows.fetchall()]
