@@ -137,14 +137,14 @@ async fn a_run_that_has_no_time_left_does_a_bit_and_the_next_goes_on() {
 
 /// Deletes the events' link, with all that is stored of its clicks.
 async fn forget_spring(world: &World) {
-    let (ledger, links) = (world.ledger(), world.links());
+    let links = world.links();
     let workspace = WorkspaceId::parse(testkit::WORKSPACE).unwrap();
     let spring = LinkId::parse(SPRING).unwrap();
     let link = links.find(workspace, spring).await.unwrap().unwrap();
     let by = Principal::User(UserId::new(now(), 1));
     let target = Target::Link(spring);
     let order = PurgeOrder::new(target, workspace, by, now(), Retention::DEFAULT);
-    let journal = Journal::none().ordering(&ledger, &order);
+    let journal = Journal::none().ordering("clicks", &order);
     links.delete(&link, now(), &journal).await.unwrap();
 }
 

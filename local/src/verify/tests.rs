@@ -46,7 +46,7 @@ async fn stores(embedded: &Embedded, now: Timestamp) -> SdkConfig {
             let at = now - SignedDuration::from_hours(24 * i64::from(number % 3));
             let id = ClickId::new(at, u128::from(number));
             let click = Click { link: link.id, workspace, ..testkit::click(id) };
-            testkit::by(click, (number % 5 == 0).then_some("curl"))
+            testkit::by(click, number.is_multiple_of(5).then_some("curl"))
         };
         let clicks: Vec<_> = (0..15).map(click).collect();
         raw.put(&clicks, now, u128::try_from(batch).unwrap()).await.unwrap();

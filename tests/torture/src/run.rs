@@ -116,9 +116,12 @@ pub(crate) struct Worker {
     pub(crate) function: Function,
 }
 
+/// What is handed to a worker, at which of its waits it dies, and the places of the messages.
+type Errand = (Invocation, Option<u64>, Vec<usize>);
+
 /// Messages to be handed to workers of one kind, and how that ended.
 struct Errands {
-    todo: RefCell<VecDeque<(Invocation, Option<u64>, Vec<usize>)>>,
+    todo: RefCell<VecDeque<Errand>>,
     done: RefCell<Vec<(Vec<usize>, Done)>>,
 }
 
