@@ -14,9 +14,8 @@ use serde_json::Value;
 /// Which deployment.
 #[derive(Debug, Args)]
 pub(crate) struct Remote {
-    /// Work on a deployment in AWS. Credentials are taken from the environment:
-    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION
-    /// (`aws configure export-credentials --format env` writes them)
+    /// Work on a deployment in AWS. Credentials and region are taken from the environment
+    /// (`aws configure export-credentials --format env`, and `AWS_REGION`)
     #[arg(long)]
     pub(crate) aws: bool,
     /// What `terraform output -json` says of the deployment

@@ -80,10 +80,13 @@ impl Found {
 
     fn walk(&mut self, value: &Value, depth: usize, place: &dyn Fn() -> String) {
         match value {
-            Value::Object(fields) if fields.contains_key(LOST_CLICK) => match &fields[LOST_CLICK] {
-                Value::String(text) => self.click(text, place),
-                other => self.click(&other.to_string(), place),
-            },
+            Value::Object(fields) if fields.contains_key(LOST_CLICK) => {
+                let lost = &fields[LOST_CLICK];
+                match lost.as_str() {
+                    Some(text) => self.click(text, place),
+                    None => self.click(&lost.to_string(), place),
+                }
+            }
             Value::Object(fields) if is_click(fields) => self.click(&value.to_string(), place),
             Value::Object(fields) if depth < DEEPEST => {
                 for inner in fields.values() {

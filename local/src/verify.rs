@@ -54,7 +54,8 @@ pub(crate) struct Report {
     redirects: Option<Redirects>,
 }
 
-/// Verifies everything.
+/// Verifies everything here.
+#[cfg(test)]
 pub(crate) async fn verify(
     aws: &SdkConfig,
     now: Timestamp,

@@ -137,9 +137,9 @@ fn day_of(value: &Value) -> Option<Day> {
     reason = "CloudWatch writes counts as 123.0"
 )]
 fn number(value: &Value) -> Option<u64> {
-    let number = match value {
-        Value::String(text) => text.parse::<f64>().ok()?,
-        other => other.as_f64()?,
+    let number = match value.as_str() {
+        Some(text) => text.parse::<f64>().ok()?,
+        None => value.as_f64()?,
     };
     (0.0..9e15).contains(&number).then_some(number as u64)
 }
