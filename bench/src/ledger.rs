@@ -145,7 +145,7 @@ async fn model() -> anyhow::Result<Table> {
             "conflicts with one shard",
         ],
     );
-    for workers in [1, 2, 4, 8, 16] {
+    for workers in [1, 2, 4, 8] {
         let split = modelled(workers, true).await?;
         let whole = modelled(workers, false).await?;
         table.row(vec![
@@ -160,7 +160,7 @@ async fn model() -> anyhow::Result<Table> {
 }
 
 async fn modelled(workers: usize, may_split: bool) -> anyhow::Result<(u64, f64)> {
-    const BATCHES: usize = 12;
+    const BATCHES: usize = 6;
     let (world, sim) = (World::new().await, Sim::default());
     world.add(&testkit::link("s0")).await;
     // The probe is where the split is refused.
@@ -263,7 +263,7 @@ async fn local() -> anyhow::Result<Table> {
 }
 
 /// Tables and bucket, as a world has them.
-async fn open(aws: &SdkConfig) -> anyhow::Result<()> {
+pub(crate) async fn open(aws: &SdkConfig) -> anyhow::Result<()> {
     let tables = Tables { links: "links", clicks: "clicks", accounts: "accounts", salts: "salts" };
     store::create_tables(aws, tables).await?;
     let request = aws_sdk_s3::config::Builder::from(aws).force_path_style(true).build();

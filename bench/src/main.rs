@@ -5,7 +5,9 @@
 mod clicks;
 mod ledger;
 mod redirect;
+mod stats;
 mod table;
+mod uniques;
 
 use std::process::ExitCode;
 
@@ -17,11 +19,13 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match (what, more) {
         ("ledger", []) => ledger::run()?,
+        ("stats", []) => stats::run()?,
+        ("uniques", []) => uniques::run()?,
         ("redirect", _) => redirect::run(more)?,
         _ => {
             table::say(
-                "usage: bench ledger | stats | uniques | redirect [REVISION]\n\
-                 REVISION is what this one is compared with, aee5c6e without it.",
+                "usage: bench ledger | stats | uniques | redirect [BEFORE [NOW]]\n\
+                 BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.",
             );
             return Ok(ExitCode::FAILURE);
         }

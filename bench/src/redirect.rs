@@ -30,6 +30,7 @@ salts = []
 [dependencies]
 aws-smithy-runtime-api.workspace = true
 aws-smithy-types.workspace = true
+domain.workspace = true
 lambda.workspace = true
 redirect.workspace = true
 serde_json.workspace = true
@@ -43,8 +44,11 @@ const TURNS: usize = 9;
 
 pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
     let revision = more.first().map_or(BEFORE, String::as_str);
-    let now = built_here()?;
-    let before = built_at(revision, &now)?;
+    let before = built_at(revision)?;
+    let now = match more.get(1) {
+        Some(revision) => built_at(revision)?,
+        None => built_here()?,
+    };
     let mut table = Table::new(
         format!("The redirect of a remembered link, beside revision {revision}"),
         &["of one call", "before", "now", "now / before"],
@@ -82,20 +86,16 @@ pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
     publish("redirect", &[table])
 }
 
-/// This revision's probe.
+/// The probe of what is in this folder.
 fn built_here() -> anyhow::Result<PathBuf> {
     let root = here().join("..");
     cargo(&root, &["build", "--release", "--locked", "-p", "bench", "--bin", "redirect-probe"])?;
-    let own = std::env::current_exe().context("finding this program")?;
-    let built = own.with_file_name("redirect-probe");
-    let kept = own.with_file_name("redirect-probe-now");
-    std::fs::copy(&built, &kept).with_context(|| format!("copying {}", built.display()))?;
-    Ok(kept)
+    Ok(target()?.join("release/redirect-probe"))
 }
 
-/// The probe of an earlier revision, compiled in a worktree beside the target folder.
-fn built_at(revision: &str, now: &Path) -> anyhow::Result<PathBuf> {
-    let target = now.ancestors().nth(2).context("a release is in a target folder")?;
+/// The probe of a revision, compiled in a worktree beside the target folder.
+fn built_at(revision: &str) -> anyhow::Result<PathBuf> {
+    let target = target()?;
     let beside = target.parent().context("the target folder is in a folder")?;
     let tree = beside.join(format!("bench-{revision}"));
     if !tree.exists() {
@@ -108,15 +108,20 @@ fn built_at(revision: &str, now: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(probe.join("src"))?;
     std::fs::write(probe.join("Cargo.toml"), MANIFEST)?;
     std::fs::copy(here().join("probe/main.rs"), probe.join("src/main.rs"))?;
-    // What does not depend on the revision is compiled once for both.
-    let target = target.to_str().context("the folder's name is UTF-8")?;
-    cargo(
-        &tree,
-        &["build", "--release", "--offline", "-p", "redirect-probe", "--target-dir", target],
-    )?;
-    let kept = now.with_file_name(format!("redirect-probe-{revision}"));
-    std::fs::copy(now.with_file_name("redirect-probe"), &kept)?;
-    Ok(kept)
+    let features = if tree.join("functions/rotate-salts").exists() { "salts" } else { "" };
+    // A target folder of its own: Cargo takes crates of the same name and place in two worktrees for
+    // the same, and would take one's for the other's.
+    let own = tree.join("target");
+    let to = own.to_str().context("the folder's name is UTF-8")?;
+    let common = ["build", "--release", "--offline", "-p", "redirect-probe", "--target-dir", to];
+    cargo(&tree, &[common.as_slice(), &["--features", features]].concat())?;
+    Ok(own.join("release/redirect-probe"))
+}
+
+/// The target folder of this program.
+fn target() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program")?;
+    own.ancestors().nth(2).map(Path::to_path_buf).context("a release is in a target folder")
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
