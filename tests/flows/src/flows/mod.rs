@@ -7,7 +7,7 @@ mod domains;
 mod life;
 mod limits;
 mod once;
-mod purging;
 mod privacy;
+mod purging;
 mod stats;
 mod visibility;

@@ -45,11 +45,8 @@ async fn totals_and_days_are_summed_over_shards() {
         let days = fixture.ledger.days(Subject::Link(link(0)), first..=last).await.unwrap();
         assert_eq!(fixture.probe.take_calls().len(), 1);
         assert_eq!(days, expected);
-        let numbers = fixture
-            .ledger
-            .days_without_values(Subject::Link(link(0)), first..=last)
-            .await
-            .unwrap();
+        let numbers =
+            fixture.ledger.days_without_values(Subject::Link(link(0)), first..=last).await.unwrap();
         let mut without = expected.clone();
         without.values_mut().for_each(|day| day.values.clear());
         assert_eq!(numbers, without);
