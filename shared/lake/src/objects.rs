@@ -188,7 +188,8 @@ impl Objects {
             let call = self.client.delete_objects().bucket(&self.bucket).delete(delete);
             let done = call.send().await.map_err(|error| self.error("deleting", first, error))?;
             if let Some(error) = done.errors().first() {
-                let cause = error.code().unwrap_or("no reason was given").to_owned();
+                let cause = cause(error.code(), error.message());
+                let cause = cause.unwrap_or_else(|| "no reason was given".to_owned());
                 return Err(self.failed("deleting", error.key().unwrap_or(first), cause));
             }
         }
@@ -200,7 +201,7 @@ impl Objects {
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        let cause = error.code().map(str::to_owned);
+        let cause = cause(error.code(), error.message());
         let cause = cause.unwrap_or_else(|| DisplayErrorContext(&error).to_string());
         self.failed(doing, key, cause)
     }
@@ -208,6 +209,12 @@ impl Objects {
     fn failed(&self, doing: &'static str, key: &str, cause: String) -> ObjectError {
         ObjectError { doing, key: key.to_owned(), bucket: self.bucket.clone(), cause }
     }
+}
+
+/// What S3 says is wrong: the message names the action that is not allowed.
+fn cause(code: Option<&str>, message: Option<&str>) -> Option<String> {
+    let code = code?;
+    Some(message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
 }
 
 /// Whether this status was answered.

@@ -8,13 +8,16 @@ use testkit::{Answer, Event, OTHER_WORKSPACE, WORKSPACE, event, now};
 
 use crate::service::Service;
 
-/// Makes a key.
+/// Makes a key, and the workspace that it is for.
 async fn key(service: &Service, number: u128, workspace: &str, scopes: &[Scope]) -> String {
+    let workspace = WorkspaceId::parse(workspace).unwrap();
+    let accounts = service.world.accounts();
+    accounts.put_workspace(workspace, "Example Shop").await.unwrap();
     let key = ApiKey::new(KeyId::new(now(), number), [number, number + 1]);
     let record = KeyRecord {
         id: key.id(),
         hash: key.hash(),
-        workspace: WorkspaceId::parse(workspace).unwrap(),
+        workspace,
         name: "test".to_owned(),
         scopes: scopes.to_vec(),
         expires_at: now().checked_add(SignedDuration::from_hours(1)).ok(),
@@ -22,7 +25,7 @@ async fn key(service: &Service, number: u128, workspace: &str, scopes: &[Scope])
         writes_per_minute: None,
         last_used_at: None,
     };
-    service.world.accounts().put_key(&record).await.unwrap();
+    accounts.put_key(&record).await.unwrap();
     key.reveal()
 }
 
