@@ -46,6 +46,7 @@ BEYOND_SCHEMA = {
     "update-user": [r"/name", r"/password", r"/current_password"],
     "create-workspace": [r"/name"],
     "update-workspace": [r"/name"] + IF_MATCH,
+    "delete-workspace": [r"confirm"] + IF_MATCH,  # its name
     "list-workspaces": PAGE,
     "list-members": PAGE,
     "create-invitation": [r"/email"],
