@@ -29,7 +29,7 @@ const BATCHES_BEFORE: usize = 10;
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let cost = runtime()?.block_on(cost())?;
+    let cost = runtime()?.block_on(cost(BATCHES_BEFORE))?;
     let model = runtime()?.block_on(model())?;
     let threads =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -82,8 +82,9 @@ async fn record(worker: &Function, clicks: &[Click]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Calls and units of a batch of 1,000 clicks, as the embedded DynamoDB says them.
-async fn cost() -> anyhow::Result<Table> {
+/// Calls and units of a batch of 1,000 clicks, as the embedded DynamoDB says them: of the first of a
+/// day, and of the one after so many others.
+pub(crate) async fn cost(before: usize) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "A batch of 1,000 clicks: calls, and units by DynamoDB's own rules",
         &[
@@ -101,11 +102,11 @@ async fn cost() -> anyhow::Result<Table> {
         let world = World::new().await;
         let worker = worker(world.boot("record-clicks")).await?;
         let (mut clicks, zipf) = (Clicks::new(1), Zipf::of(5_000));
-        for of in 0..=BATCHES_BEFORE {
+        for of in 0..=before {
             let all = shape.clicks(&mut clicks, &zipf, of);
             world.probe.take_calls();
             record(&worker, &all).await?;
-            if of != 0 && of != BATCHES_BEFORE {
+            if of != 0 && of != before {
                 continue;
             }
             let calls = world.probe.take_calls();

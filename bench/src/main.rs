@@ -1,10 +1,20 @@
-//! Figures: `cargo run -p bench --release -- ledger|redirect|stats|uniques`.
+//! Figures: `cargo run -p bench --release -- <what>`.
 //!
-//! Each prints a table and writes `bench/results/<what>.json`. What they mean is in `README.md`.
+//! Each prints tables and writes `bench/results/<what>.json`. What they mean is in `README.md`.
 
+mod chart;
 mod clicks;
+mod cost;
+mod fill;
+mod floor;
+mod guard;
+mod http;
 mod ledger;
+mod load;
 mod redirect;
+mod report;
+mod scale;
+mod server;
 mod stats;
 mod table;
 mod uniques;
@@ -18,14 +28,27 @@ fn main() -> anyhow::Result<ExitCode> {
         None => ("", [].as_slice()),
     };
     match (what, more) {
+        ("cost", []) => cost::run()?,
+        ("http", []) => http::run()?,
         ("ledger", []) => ledger::run()?,
+        ("scale", []) => scale::run()?,
         ("stats", []) => stats::run()?,
         ("uniques", []) => uniques::run()?,
         ("redirect", _) => redirect::run(more)?,
+        ("report", []) => report::run()?,
+        ("guard", _) => {
+            if !guard::run(more)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        // What `http` starts.
+        ("floor", []) => floor::run()?,
         _ => {
             table::say(
-                "usage: bench ledger | stats | uniques | redirect [BEFORE [NOW]]\n\
-                 BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.",
+                "usage: bench cost | http | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
+                 BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.\n\
+                 bench report: puts the results into docs/performance.md\n\
+                 bench guard [--renew]: compares with baseline.json, or writes it anew",
             );
             return Ok(ExitCode::FAILURE);
         }

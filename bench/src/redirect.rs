@@ -1,7 +1,7 @@
 //! This revision's redirect beside an earlier one's, in one run.
 //!
-//! Both are compiled from the same probe (`probe/main.rs`): the earlier one in a worktree of its own,
-//! next to the target folder. Instructions are counted by valgrind, which a busy machine does not
+//! Both are compiled from the same probe (`probe/`): the earlier one in a worktree of its own, next
+//! to the target folder. Instructions are counted by valgrind, which a busy machine does not
 //! disturb; the time on the CPU is taken in turns.
 
 use std::path::{Path, PathBuf};
@@ -31,10 +31,11 @@ salts = []
 aws-smithy-runtime-api.workspace = true
 aws-smithy-types.workspace = true
 domain.workspace = true
+jiff.workspace = true
 lambda.workspace = true
 redirect.workspace = true
 serde_json.workspace = true
-testkit.workspace = true
+store.workspace = true
 tokio.workspace = true
 "#;
 
@@ -54,16 +55,13 @@ pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
         &["of one call", "before", "now", "now / before"],
     );
     for (what, name) in [("answer", "until the answer"), ("click", "with the click sent")] {
-        if let (Some(a), Some(b)) = (instructions(&before, what)?, instructions(&now, what)?) {
-            table.row(vec![
-                json!(format!("instructions, {name}")),
-                json!(a),
-                json!(b),
-                json!(ratio(b, a)),
-            ]);
-        } else {
-            say("valgrind is not there: no instructions are counted");
-        }
+        let (a, b) = (instructions(&before, what)?, instructions(&now, what)?);
+        table.row(vec![
+            json!(format!("instructions, {name}")),
+            json!(a),
+            json!(b),
+            json!(ratio(b, a)),
+        ]);
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for turn in 0..TURNS {
             // Whoever is second may be better off.
@@ -87,9 +85,10 @@ pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
 }
 
 /// The probe of what is in this folder.
-fn built_here() -> anyhow::Result<PathBuf> {
-    let root = here().join("..");
-    cargo(&root, &["build", "--release", "--locked", "-p", "bench", "--bin", "redirect-probe"])?;
+pub(crate) fn built_here() -> anyhow::Result<PathBuf> {
+    // By itself: so it has the features that the redirect has where it ships, and not those that
+    // others turn on.
+    cargo(&here().join(".."), &["build", "--release", "--locked", "-p", "redirect-probe"])?;
     Ok(target()?.join("release/redirect-probe"))
 }
 
@@ -107,7 +106,7 @@ fn built_at(revision: &str) -> anyhow::Result<PathBuf> {
     let probe = tree.join("tests/redirect-probe");
     std::fs::create_dir_all(probe.join("src"))?;
     std::fs::write(probe.join("Cargo.toml"), MANIFEST)?;
-    std::fs::copy(here().join("probe/main.rs"), probe.join("src/main.rs"))?;
+    std::fs::copy(here().join("probe/src/main.rs"), probe.join("src/main.rs"))?;
     let features = if tree.join("functions/rotate-salts").exists() { "salts" } else { "" };
     // A target folder of its own: Cargo takes crates of the same name and place in two worktrees for
     // the same, and would take one's for the other's.
@@ -119,12 +118,12 @@ fn built_at(revision: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// The target folder of this program.
-fn target() -> anyhow::Result<PathBuf> {
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
-    own.ancestors().nth(2).map(Path::to_path_buf).context("a release is in a target folder")
+    own.ancestors().nth(2).map(Path::to_path_buf).context("a program is in a target folder")
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     say(&format!("cargo {}", arguments.join(" ")));
     let status = Command::new("cargo").current_dir(root).args(arguments).status()?;
     ensure!(status.success(), "cargo failed");
@@ -139,23 +138,21 @@ fn nanoseconds(probe: &Path, what: &str) -> anyhow::Result<u64> {
 }
 
 /// How many instructions a call takes: the difference between many calls and few, so that the start is
-/// not in it. `None` without valgrind.
-fn instructions(probe: &Path, what: &str) -> anyhow::Result<Option<u64>> {
+/// not in it.
+pub(crate) fn instructions(probe: &Path, what: &str) -> anyhow::Result<u64> {
     const FEW: u64 = 200;
     const MANY: u64 = 2_200;
-    let count = |calls: u64| -> anyhow::Result<Option<u64>> {
+    let count = |calls: u64| -> anyhow::Result<u64> {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(probe);
-        let Ok(output) = valgrind.args([what, &calls.to_string()]).output() else {
-            return Ok(None);
-        };
+        let output = valgrind.args([what, &calls.to_string()]).output();
+        let output = output.context("starting valgrind (Debian: `apt-get install valgrind`)")?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success(), "{text}");
         let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1));
-        Ok(Some(collected.context("callgrind counts")?.trim().parse()?))
+        Ok(collected.context("callgrind counts")?.trim().parse()?)
     };
-    let (Some(few), Some(many)) = (count(FEW)?, count(MANY)?) else { return Ok(None) };
-    Ok(Some(many.saturating_sub(few) / (MANY - FEW)))
+    Ok(count(MANY)?.saturating_sub(count(FEW)?) / (MANY - FEW))
 }
 
 fn median(mut all: Vec<u64>) -> u64 {

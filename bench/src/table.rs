@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use lambda::Clock;
 use serde_json::{Value, json};
 
 /// The folder of this crate.
@@ -34,6 +35,11 @@ impl Table {
     /// Adds a row, one value for each column.
     pub(crate) fn row(&mut self, values: Vec<Value>) {
         self.rows.push(values);
+    }
+
+    /// Its rows, each value with its column.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Vec<(&'static str, &Value)>> {
+        self.rows.iter().map(|row| self.columns.iter().copied().zip(row).collect())
     }
 
     /// Prints it, in Markdown, so that it can be pasted.
@@ -70,12 +76,13 @@ impl Table {
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
-        json!({ "title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        json!({ "title": self.title, "columns": self.columns, "rows": rows })
     }
 }
 
 /// A value as people read it.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => match (number.as_u64(), number.as_f64()) {
@@ -108,6 +115,7 @@ pub(crate) fn publish(what: &str, tables: &[Table]) -> anyhow::Result<()> {
     }
     let results = json!({
         "machine": machine(),
+        "date": Clock::system().now().strftime("%F").to_string(),
         "tables": tables.iter().map(Table::json).collect::<Vec<_>>(),
     });
     let path: PathBuf = here().join("results").join(format!("{what}.json"));

@@ -97,11 +97,11 @@ fn crates_know_only_whom_they_may() {
         if member.name == "local" {
             // It is everything in one process; what is for tests must not ship in it either.
             allowed.extend(graph.ids.keys().map(String::as_str));
-            for name in ["testkit", "flows", "torture", "bench"] {
+            for name in ["testkit", "flows", "torture", "bench", "redirect-probe"] {
                 allowed.remove(name);
             }
         }
-        if ["torture", "bench"].contains(&member.name.as_str()) {
+        if ["torture", "bench", "redirect-probe"].contains(&member.name.as_str()) {
             // They run the functions, and nobody depends on them.
             allowed.extend(graph.ids.keys().map(String::as_str));
         }
