@@ -90,6 +90,14 @@ template:
 cost *flags:
     scripts/cost {{ flags }}
 
+# Measure: http, scale, ledger, stats, uniques, redirect, cost; see bench/README.md
+bench what *flags:
+    cargo run -p bench --release --locked -- {{ what }} {{ flags }}
+
+# Count instructions, calls, units and bytes, and compare them with bench/baseline.json
+guard *flags:
+    cargo run -p bench --locked -- guard {{ flags }}
+
 # Check the workflows of GitHub
 workflows:
     scripts/workflows

@@ -157,7 +157,7 @@ impl Asked {
         let (sender, receiver) = std::sync::mpsc::channel();
         options.poll = false;
         // There is one caller here, who would be told to wait.
-        options.env = Env::fixed([("WRITES_PER_MINUTE", "100000000".to_owned())]);
+        options.env = Env::fixed([("WRITES_PER_MINUTE", "60000".to_owned())]);
         options.between = Some(Box::new(move |aws| {
             let (probe, through) = Probe::between(&aws);
             // Whoever started it waits for this.

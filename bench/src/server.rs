@@ -85,7 +85,7 @@ impl Local {
     pub(crate) fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command.args(["--json", "--port", "0", "--data-dir"]).arg(folder);
-        let (child, line) = started(command.env("WRITES_PER_MINUTE", "100000000"))?;
+        let (child, line) = started(command.env("WRITES_PER_MINUTE", "60000"))?;
         let ready: Value = serde_json::from_str(&line)?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
         let address = |name: &str| text(name).trim_start_matches("http://").parse();

@@ -87,6 +87,14 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => match (number.as_u64(), number.as_f64()) {
             (Some(whole), _) => grouped(whole),
+            // Cents, and whole numbers that came as others.
+            (None, Some(part)) if (part * 100.0 - (part * 100.0).round()).abs() < 1e-6 => {
+                let text = format!("{part:.2}");
+                match text.strip_suffix(".00").and_then(|whole| whole.parse().ok()) {
+                    Some(whole) => grouped(whole),
+                    None => text,
+                }
+            }
             (None, Some(part)) if part.abs() < 10.0 => format!("{part:.3}"),
             (None, Some(part)) => format!("{part:.1}"),
             (None, None) => number.to_string(),
