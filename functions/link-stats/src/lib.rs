@@ -6,7 +6,7 @@ mod tests;
 use domain::{Retention, Scope};
 use lambda::input::Params;
 use lambda::{Body, Boot, Clock, EnvError, Problem, Request, Response, auth};
-use stats::{Asked, Reader, Whose};
+use stats::{Asked, Memory, Reader, Whose};
 use store::{LedgerStore, LinkStore};
 
 /// What the handler works with.
@@ -23,6 +23,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let reader = Reader {
         ledger: LedgerStore::new(&boot.aws, boot.env.required("CLICKS_TABLE")?, &links),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
+        memory: Memory::default(),
     };
     Ok(App { reader, links: LinkStore::new(&boot.aws, links), clock: boot.clock })
 }

@@ -1,11 +1,11 @@
 //! The handler from its events, against the embedded stores.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{ClickId, Place, RecordedClick, Visitor};
+use domain::{ClickId, KeyId, LinkId, Place, Principal, RecordedClick, Visitor, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Function, Kind};
 use serde_json::{Value, json};
-use store::ledger::Recording;
+use store::ledger::{PurgeOrder, Recording, Subject, Target};
 use testkit::probe::{Fault, On};
 use testkit::{Event, SPRING, World, event, now};
 
@@ -367,4 +367,155 @@ async fn who_accepts_csv_gets_lines() {
     );
     let json = asking("").header("accept", "application/json, text/csv").send(&function).await;
     assert_eq!(json.header("content-type"), "application/json");
+}
+
+// --- What is remembered -------------------------------------------------------------------------
+
+/// A year up to today, as whole days, and what is asked of them.
+const YEAR: &str = "from=2025-11-21&to=2026-11-21";
+
+/// A click at this time; no two of the same number.
+fn click(number: u128, at: Timestamp) -> RecordedClick {
+    let pick = |of: &[&str], seed: u128| of[usize::try_from(seed % 3).unwrap()].to_owned();
+    let place = Place { country: Some(pick(&["AT", "DE", "FR"], number)), ..Place::default() };
+    let visitor = Visitor::parse(&format!("{:016x}", number % 11));
+    let click = domain::Click { place, visitor, ..testkit::click(ClickId::new(at, number)) };
+    testkit::by(click, number.is_multiple_of(7).then_some("curl"))
+}
+
+fn days_ago(days: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(24 * days)
+}
+
+/// What a process says that remembers nothing.
+async fn plain(world: &World, query: &str) -> Value {
+    let function = Function::http(world.boot("link-stats"), load, handle).await.unwrap();
+    let answer = asking(query).send(&function).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[tokio::test]
+async fn asked_again_it_reads_no_more_than_the_totals() {
+    let (world, function) = world().await;
+    let query = format!("{YEAR}&dimensions=country,bot");
+    let ask = async |expected: u64, queries: usize| {
+        let body = asking(&query).send(&function).await.json();
+        assert_eq!(body["totals"]["clicks"], expected);
+        let calls = world.probe.take_calls();
+        let count = calls.iter().filter(|call| call.operation == "Query").count();
+        assert_eq!((count, calls.len()), (queries, queries + 1), "{}", world.probe.summary());
+        assert_eq!(body, plain(&world, &query).await);
+        world.probe.take_calls();
+    };
+    ask(45, 1).await;
+    // What is to be remembered is read between two looks, of three reads each.
+    ask(45, 7).await;
+    ask(45, 1).await;
+    // Only the open days have changed.
+    record(&world, &[click(100, now())]).await;
+    ask(46, 3).await;
+    ask(46, 1).await;
+    // A late click: all is read again.
+    record(&world, &[click(101, days_ago(40))]).await;
+    ask(47, 3 + 7).await;
+    ask(47, 1).await;
+    // A click of before what is remembered is as late.
+    let short = "from=2026-11-01&to=2026-11-21&dimensions=country,bot";
+    for _ in 0..3 {
+        let body = asking(short).send(&function).await.json();
+        assert_eq!(body, plain(&world, short).await);
+    }
+}
+
+#[tokio::test]
+async fn whatever_comes_in_whatever_order_it_answers_as_if_it_remembered_nothing() {
+    let queries = [
+        YEAR.to_owned(),
+        format!("{YEAR}&dimensions=country,bot,browser&interval=week"),
+        format!("{YEAR}&filter=bot%3Afalse&dimensions=country&interval=month"),
+        format!("{YEAR}&filter=bot%3Atrue&tz=Asia/Kolkata"),
+        format!("{YEAR}&filter=country%3ADE"),
+        "from=2026-09-01T00:15:00Z&to=2026-11-10T07:00:00Z&dimensions=country".to_owned(),
+        "from=2026-09-01&to=2026-11-10&tz=Asia/Kathmandu&dimensions=bot".to_owned(),
+        "from=2026-10-21T14:00:00Z&interval=day&compare=previous".to_owned(),
+        "from=2026-11-01&to=2027-02-01&dimensions=country".to_owned(),
+    ];
+    let (world, function) = world().await;
+    let mut state: u64 = 20_261_120;
+    let mut chance = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut number = 1_000;
+    for _ in 0..60 {
+        for _ in 0..chance(3) {
+            // Mostly of today, else of any day of which clicks are still taken.
+            let days = if chance(3) == 0 { chance(85) } else { 0 };
+            let at = days_ago(i64::try_from(days).unwrap())
+                + SignedDuration::from_mins(i64::try_from(chance(540)).unwrap());
+            number += 1;
+            record(&world, &[click(number, at)]).await;
+        }
+        let query = &queries[usize::try_from(chance(9)).unwrap()];
+        let answer = asking(query).send(&function).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json(), plain(&world, query).await, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn while_clicks_come_every_answer_lies_between_before_and_after() {
+    let (world, function) = world().await;
+    let total = async || world.ledger().totals(Subject::Link(spring())).await.unwrap().total();
+    let writing = async {
+        for number in 0..150 {
+            // Two of three are of today.
+            let at = if number % 3 == 0 { days_ago(30) } else { now() };
+            record(&world, &[click(5_000 + number, at)]).await;
+        }
+    };
+    let asking = async {
+        let query = format!("{YEAR}&dimensions=country");
+        for _ in 0..40 {
+            let before = total().await;
+            let body = asking(&query).send(&function).await.json();
+            let said = body["totals"]["clicks"].as_u64().unwrap();
+            let after = total().await;
+            assert!((before..=after).contains(&said), "{before} <= {said} <= {after}");
+            let series = body["series"].as_array().unwrap();
+            let sum: u64 = series.iter().map(|point| point["clicks"].as_u64().unwrap()).sum();
+            let broken: u64 = values(&body, "country").iter().map(|(_, counts)| counts[0]).sum();
+            assert_eq!((sum, broken), (said, said));
+        }
+    };
+    tokio::join!(writing, asking);
+    for query in [YEAR.to_owned(), format!("{YEAR}&dimensions=country")] {
+        let body = self::asking(&query).send(&function).await.json();
+        assert_eq!(body, plain(&world, &query).await);
+        assert_eq!(body["totals"]["clicks"], 45 + 150);
+    }
+}
+
+#[tokio::test]
+async fn of_what_is_being_purged_nothing_is_remembered() {
+    let (world, function) = world().await;
+    for _ in 0..3 {
+        assert_eq!(asking(YEAR).send(&function).await.json()["totals"]["clicks"], 45);
+    }
+    let workspace = WorkspaceId::parse(testkit::WORKSPACE).unwrap();
+    let target = Target::Link(spring());
+    let by = Principal::Key(KeyId::new(now(), 1));
+    let order = PurgeOrder::new(target, workspace, by, now(), Retention::DEFAULT);
+    world.ledger().fence(&order).await.unwrap();
+    assert_eq!(asking(YEAR).send(&function).await.json()["totals"]["clicks"], 45);
+    world.ledger().purge_counts(spring(), workspace).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(asking(YEAR).send(&function).await.json()["totals"]["clicks"], 0);
+    }
+}
+
+fn spring() -> LinkId {
+    LinkId::parse(SPRING).unwrap()
 }

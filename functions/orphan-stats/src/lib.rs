@@ -6,7 +6,7 @@ mod tests;
 use domain::{Origins, Retention, Scope, WorkspaceId};
 use lambda::input::Params;
 use lambda::{Body, Boot, Clock, EnvError, Problem, Request, Response, auth};
-use stats::{Asked, Reader, Whose};
+use stats::{Asked, Memory, Reader, Whose};
 use store::LedgerStore;
 
 /// What the handler works with.
@@ -22,6 +22,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let reader = Reader {
         ledger: LedgerStore::without_links(&boot.aws, boot.env.required("CLICKS_TABLE")?),
         retention: boot.env.parsed("CLICK_RETENTION_DAYS", Retention::DEFAULT)?,
+        memory: Memory::default(),
     };
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
     Ok(App { reader, origins, clock: boot.clock })

@@ -4,6 +4,7 @@
 
 mod answer;
 mod csv;
+mod memory;
 mod query;
 mod read;
 mod tally;
@@ -14,6 +15,7 @@ mod zones;
 use domain::Dimension;
 
 pub use answer::answer;
+pub use memory::Memory;
 pub use query::{Asked, Form, filter, moment};
 pub use read::{MAX_LINKS, MAX_ROWS, Reader, TallyError, Whose};
 pub use tally::{Question, Tally};

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Dimension;
 use domain::rollup::{Counts, Rollup};
 use domain::{Day, Link, LinkId, RecordedClick, Retention, WorkspaceId};
 use futures_util::stream;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda::{Kind, Problem};
-use store::ledger::{ReadError, Subject};
+use store::ledger::{Mark, ReadError, Subject};
 use store::{Existence, LedgerStore, LinkStore, ReadIdsError};
 
+use crate::memory::{Closed, FirstTime, Known, Memory};
 use crate::tally::{Adding, Question, Source, Tally, is_complete};
 
 /// The most click rows that are read for an answer: about 30 MB, and a second or two.
@@ -27,6 +28,13 @@ const AT_ONCE: usize = 16;
 
 /// So often is everything read again if rows and counts are not of the same moment.
 const TRIES: u32 = 3;
+
+/// So few days are read as fast as a memory of them is checked.
+const WORTH_REMEMBERING: i32 = 7;
+
+/// How long after its end a day counts as over. Clicks may come later than that: it only makes them
+/// be noticed, and everything be read again.
+const CLOSED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whose clicks are counted.
 #[derive(Debug, Clone)]
@@ -46,6 +54,16 @@ pub struct Reader {
     pub ledger: LedgerStore,
     /// How long clicks are kept.
     pub retention: Retention,
+    /// What this process remembers of counts.
+    pub memory: Memory,
+}
+
+/// The counts of the days of a window.
+struct Days {
+    /// Those that were read as they are.
+    read: BTreeMap<Day, Rollup>,
+    /// Those that are remembered, and of which days.
+    remembered: Option<(Arc<Known>, RangeInclusive<Day>)>,
 }
 
 /// Why there are no figures.
@@ -121,7 +139,7 @@ impl Reader {
         tries: u32,
     ) -> Result<Tally, TallyError> {
         let (first, last) = question.window.days();
-        let days = self.days(whose, question, first..=last).await?;
+        let Days { read: days, remembered } = self.days(whose, question, first..=last, now).await?;
         let mut sources = question.sources(&days);
         let mut rows: BTreeMap<Day, Counts> = BTreeMap::new();
         for (&day, &source) in &sources {
@@ -142,6 +160,9 @@ impl Reader {
             parts => parts?,
         };
         let mut adding = Adding::new(question);
+        if let Some((known, days)) = &remembered {
+            adding.add_closed(&known.closed, days);
+        }
         for (day, source) in &sources {
             adding.add_day(*day, &days[day], *source);
         }
@@ -177,17 +198,143 @@ impl Reader {
         whose: &Whose,
         question: Question<'_>,
         days: RangeInclusive<Day>,
-    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
+        now: Timestamp,
+    ) -> Result<Days, ReadError> {
         let subject = match whose {
             Whose::Link(link) => Subject::Link(link.id),
             Whose::Workspace(workspace, _) => Subject::Workspace(*workspace),
-            Whose::Orphans(domain) => return self.ledger.orphan_days(domain, days).await,
+            Whose::Orphans(domain) => {
+                let read = self.ledger.orphan_days(domain, days).await?;
+                return Ok(Days { read, remembered: None });
+            }
         };
-        if question.dimensions.is_empty() && question.filter.is_by_bot_only() {
-            self.ledger.days_without_values(subject, days).await
-        } else {
-            self.ledger.days(subject, days).await
+        let with_values = !question.dimensions.is_empty() || !question.filter.is_by_bot_only();
+        if let Some(closed) = question.closed_days(&days, last_closed(now))
+            && closed.start().plus(WORTH_REMEMBERING) <= *closed.end()
+            && let Some(known) = self.known(subject, with_values, &closed, now).await?
+        {
+            return self.around((subject, with_values), &days, known, closed).await;
         }
+        let read = self.rollups(subject, with_values, days).await?;
+        Ok(Days { read, remembered: None })
+    }
+
+    /// What is remembered of some days, and what is to be known of the days around them.
+    async fn around(
+        &self,
+        (subject, with_values): (Subject, bool),
+        days: &RangeInclusive<Day>,
+        known: Arc<Known>,
+        closed: RangeInclusive<Day>,
+    ) -> Result<Days, ReadError> {
+        let mut read: BTreeMap<Day, Rollup> = BTreeMap::new();
+        // A day that the window cuts, at its beginning and at its end.
+        let end = *known.closed.range.end();
+        let before = *days.start()..=closed.start().plus(-1);
+        let behind = closed.end().next()..=end.min(*days.end());
+        for cut in [before, behind] {
+            if !cut.is_empty() {
+                read.extend(self.rollups(subject, with_values, cut).await?);
+            }
+        }
+        let open = known.open.range(end.next()..).filter(|(day, _)| days.contains(day));
+        read.extend(open.map(|(&day, rollup)| (day, rollup.clone())));
+        // So that stretches of click rows end where nothing is to be read of them.
+        read.entry(*closed.start()).or_default();
+        Ok(Days { read, remembered: Some((known, closed)) })
+    }
+
+    async fn rollups(
+        &self,
+        subject: Subject,
+        with_values: bool,
+        days: RangeInclusive<Day>,
+    ) -> Result<BTreeMap<Day, Rollup>, ReadError> {
+        if with_values {
+            self.ledger.days(subject, days).await
+        } else {
+            self.ledger.days_without_values(subject, days).await
+        }
+    }
+
+    /// What is remembered of a subject, if it is proven to be what the ledger says. `None` where it
+    /// must be read.
+    async fn known(
+        &self,
+        subject: Subject,
+        with_values: bool,
+        closed: &RangeInclusive<Day>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Known>>, ReadError> {
+        let known = match self.memory.ask(subject) {
+            Err(FirstTime) => return Ok(None),
+            Ok(known) => known,
+        };
+        let last = last_closed(now);
+        if let Some(known) = &known
+            && *known.closed.range.end() == last
+            && known.closed.tells(closed, with_values)
+        {
+            let mark = self.ledger.mark(subject).await?;
+            if mark == known.mark {
+                return Ok(Some(Arc::clone(known)));
+            }
+            let look = self.look(subject, known.closed.with_values, last, mark).await?;
+            let Some(look) = look else { return Ok(None) };
+            if look.closed_counts == known.closed_counts {
+                let known = Arc::new(look.with(Arc::clone(&known.closed)));
+                self.memory.keep(subject, Arc::clone(&known));
+                return Ok(Some(known));
+            }
+        }
+        let before = known.as_ref().map(|known| &known.closed);
+        let first = before.map_or(*closed.start(), |it| *closed.start().min(it.range.start()));
+        let with_values = with_values || before.is_some_and(|it| it.with_values);
+        self.remember(subject, with_values, first..=last).await
+    }
+
+    /// Reads closed days, to be remembered if none of them changed meanwhile. If a click was counted
+    /// in one of them, what the totals say less what the open days say is not the same any more.
+    async fn remember(
+        &self,
+        subject: Subject,
+        with_values: bool,
+        closed: RangeInclusive<Day>,
+    ) -> Result<Option<Arc<Known>>, ReadError> {
+        let last = *closed.end();
+        let mark = self.ledger.mark(subject).await?;
+        let before = self.look(subject, with_values, last, mark).await?;
+        let Some(before) = before else { return Ok(None) };
+        let days = self.rollups(subject, with_values, closed.clone()).await?;
+        let mark = self.ledger.mark(subject).await?;
+        let after = self.look(subject, with_values, last, mark).await?;
+        let after = after.filter(|after| after.closed_counts == before.closed_counts);
+        let Some(after) = after else { return Ok(None) };
+        let Some(closed) = Closed::of(closed, with_values, days) else { return Ok(None) };
+        let known = Arc::new(after.with(Arc::new(closed)));
+        self.memory.keep(subject, Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    /// Reads the open days, between two looks at the totals that see the same; the first of them is
+    /// `mark`. `None` where clicks come too fast for that, or are being purged.
+    async fn look(
+        &self,
+        subject: Subject,
+        with_values: bool,
+        last_closed: Day,
+        mut mark: Mark,
+    ) -> Result<Option<Look>, ReadError> {
+        for _ in 0..TRIES {
+            let days = last_closed.next()..=Day::of(Timestamp::MAX);
+            let open = self.rollups(subject, with_values, days).await?;
+            let again = self.ledger.mark(subject).await?;
+            if again == mark {
+                return Ok(Look::new(mark, open));
+            }
+            mark = again;
+        }
+        Ok(None)
     }
 
     /// Where the rows are that must be read, if they may be.
@@ -282,6 +429,36 @@ impl Reader {
         found.missed = biggest.missed;
         Ok(())
     }
+}
+
+/// Open days and totals of the same moment.
+struct Look {
+    mark: Mark,
+    open: BTreeMap<Day, Rollup>,
+    /// What the totals say less what the open days say.
+    closed_counts: Counts,
+}
+
+impl Look {
+    /// `None` where this cannot be.
+    fn new(mark: Mark, open: BTreeMap<Day, Rollup>) -> Option<Self> {
+        let all = open.values().fold(Counts::default(), |sum, day| sum.merge(day.counts));
+        let closed_counts = Counts {
+            human: mark.counts.human.checked_sub(all.human)?,
+            bot: mark.counts.bot.checked_sub(all.bot)?,
+        };
+        (!mark.is_purged).then_some(Self { mark, open, closed_counts })
+    }
+
+    fn with(self, closed: Arc<Closed>) -> Known {
+        let Self { mark, open, closed_counts } = self;
+        Known { closed, closed_counts, open: Arc::new(open), mark }
+    }
+}
+
+/// The last day that is over.
+fn last_closed(now: Timestamp) -> Day {
+    Day::of(now.saturating_sub(CLOSED_AFTER).unwrap_or(now)).plus(-1)
 }
 
 /// How many partitions the clicks of these links have, of those that are there or were.

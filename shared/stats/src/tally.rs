@@ -5,6 +5,7 @@
 //! dimensions at once) its click rows can. Days follow UTC here, as in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use domain::Dimension;
 use domain::filter::Filter;
@@ -12,6 +13,8 @@ use domain::rollup::{Counts, Rollup};
 use domain::stats::{Series, Window};
 use domain::{Day, RecordedClick, Visitor};
 use jiff::Timestamp;
+
+use crate::memory::{Closed, ClosedDay};
 
 /// What is asked about one window.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,25 @@ impl Question<'_> {
             (!inside.is_zero()).then(|| (day, self.source(day, rollup, inside)))
         };
         days.iter().filter_map(source).collect()
+    }
+
+    /// Which of some days are over and can be answered for by what is remembered: those that are in
+    /// the window as a whole, and others if nothing is broken down.
+    pub(crate) fn closed_days(
+        &self,
+        days: &RangeInclusive<Day>,
+        last: Day,
+    ) -> Option<RangeInclusive<Day>> {
+        let (mut first, mut end) = (*days.start(), last.min(*days.end()));
+        if !self.dimensions.is_empty() {
+            if first.start() < self.window.from() {
+                first = first.next();
+            }
+            if self.window.to() < end.end() {
+                end = end.plus(-1);
+            }
+        }
+        (first <= end && self.filter.is_by_bot_only()).then_some(first..=end)
     }
 
     fn source(&self, day: Day, rollup: &Rollup, inside: Counts) -> Source {
@@ -233,6 +255,59 @@ impl<'a> Adding<'a> {
                 self.by_rows.insert(day);
             }
         }
+    }
+
+    /// Adds what is remembered of days: what adding their rollups one by one comes to.
+    pub(crate) fn add_closed(&mut self, closed: &Closed, days: &RangeInclusive<Day>) {
+        let filter = self.question.filter;
+        let days = closed.between(days);
+        for day in days {
+            let inside = self.add_to_series(day);
+            if inside.is_zero() {
+                continue;
+            }
+            if filter.bot() == Some(true) {
+                self.unique.insert(day.day, Some(0));
+            } else if inside == day.counts {
+                self.unique.insert(day.day, Some(day.visitors));
+                self.is_estimate = true;
+            } else {
+                self.cut.insert(day.day);
+            }
+        }
+        let all = days.iter().fold(Counts::default(), |sum, day| sum.merge(day.counts));
+        for (&dimension, found) in &mut self.found {
+            found.total = found.total.merge(filter.mask(all));
+            let sums = closed.sums(dimension, days);
+            found.missed = found.missed.saturating_add(sums.missed);
+            found.named.reserve(sums.named.len());
+            for (value, counts) in sums.named {
+                found.add(value.clone(), filter.mask(counts));
+            }
+        }
+    }
+
+    /// Adds the counts of a day to the series, and says what of them lies in the window.
+    fn add_to_series(&mut self, day: &ClosedDay) -> Counts {
+        let Question { window, filter, .. } = self.question;
+        let point = |quarter| window.point_in(day.day, quarter);
+        let first = day.quarters.first().and_then(|&(quarter, _)| point(quarter));
+        let last = day.quarters.last().and_then(|&(quarter, _)| point(quarter));
+        if let (Some(first), Some(last)) = (first, last)
+            && first == last
+        {
+            // Points are in order, so what is in between lies in the same.
+            self.series.add(first, filter.mask(day.counts));
+            return day.counts;
+        }
+        let mut inside = Counts::default();
+        for &(quarter, counts) in &day.quarters {
+            if let Some(point) = point(quarter) {
+                self.series.add(point, filter.mask(counts));
+                inside = inside.merge(counts);
+            }
+        }
+        inside
     }
 
     fn add_rollup(&mut self, day: Day, rollup: &Rollup) {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::memory::Closed;
 use crate::tally::{Adding, Question, Source, Tally};
 use crate::zone;
 
@@ -59,10 +60,24 @@ fn rollups(clicks: &[RecordedClick]) -> BTreeMap<Day, Rollup> {
 }
 
 /// What the stores would be asked for. With `rows`, the clicks that must be read one by one are;
-/// without, days are taken as a whole instead, which only a question without a filter may be.
-fn tally(question: Question<'_>, clicks: &[RecordedClick], rows: bool) -> (Tally, bool) {
-    let days = rollups(clicks);
+/// without, days are taken as a whole instead, which only a question without a filter may be. Days
+/// up to `last` are remembered, as far as they may be.
+fn tally(
+    question: Question<'_>,
+    clicks: &[RecordedClick],
+    rows: bool,
+    last: Option<Day>,
+) -> (Tally, bool) {
+    let mut days = rollups(clicks);
     let mut adding = Adding::new(question);
+    let (from, to) = question.window.days();
+    if let Some(range) = last.and_then(|last| question.closed_days(&(from..=to), last)) {
+        let (known, others) = days.into_iter().partition(|(day, _)| range.contains(day));
+        days = others;
+        let closed = Closed::of(range.clone(), true, known).unwrap();
+        assert!(closed.tells(&range, true));
+        adding.add_closed(&closed, &range);
+    }
     let mut sources = question.sources(&days);
     let mut needs_rows = false;
     for source in sources.values_mut() {
@@ -128,6 +143,7 @@ proptest! {
         dimensions in prop::sample::subsequence(
             vec![Dimension::Country, Dimension::City, Dimension::Bot, Dimension::Browser], 0..=2),
         rows in any::<bool>(),
+        last in prop::option::of(-1..7_i32),
     ) {
         let clicks: Vec<_> = seeds
             .iter()
@@ -143,7 +159,7 @@ proptest! {
         }
         let question = Question { window: &window, dimensions: &dimensions, filter: &filter };
         let rows = rows || !filter.is_by_bot_only();
-        let (tally, needs_rows) = tally(question, &clicks, rows);
+        let (tally, needs_rows) = tally(question, &clicks, rows, last.map(|day| Day::of(at(0)).plus(day)));
 
         let is_in = |click: &&RecordedClick, from: Timestamp, to: Timestamp| {
             let at = click.click.id.at();
@@ -220,7 +236,7 @@ fn a_day_with_more_values_than_are_named_is_counted_click_by_click() {
     let mut filter = Filter::default();
     filter.add("slug:slug-1|slug-59", &Dimension::ALL).unwrap();
     let question = Question { window: &window, dimensions: &[], filter: &filter };
-    let (tally, needs_rows) = tally(question, &clicks, true);
+    let (tally, needs_rows) = tally(question, &clicks, true, None);
     assert!(needs_rows);
     assert_eq!(tally.series.totals.total(), 3);
     assert_eq!(tally.unique.unwrap().total(), 1);
@@ -241,7 +257,7 @@ fn what_may_be_missed_is_said_where_values_are_left_out() {
         Window::new(at(-86_400), at(2 * 86_400), Interval::Day, zone("UTC").unwrap()).unwrap();
     let filter = Filter::default();
     let question = Question { window: &window, dimensions: &[Dimension::Slug], filter: &filter };
-    let (mut tally, _) = tally(question, &clicks, true);
+    let (mut tally, _) = tally(question, &clicks, true, None);
     let biggest = tally.found.remove(&Dimension::Slug).unwrap().biggest(10);
     assert!(biggest.values.len() <= 10);
     assert_eq!(biggest.values[0].0.as_deref(), Some("slug-0"));

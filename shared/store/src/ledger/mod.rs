@@ -35,7 +35,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
 
 pub use purge::{Proof, PurgeError, PurgeOrder, Purges, Remains, Removed, Target};
-pub use read::{ClickCursor, ClickPage, ReadError};
+pub use read::{ClickCursor, ClickPage, Mark, ReadError};
 pub use record::{Outcome, RecordError, Recording};
 pub use rows::Period;
 pub use shards::{ClickShards, GrowError, MAX_SHARDS};
