@@ -139,6 +139,24 @@ async fn with_more_links_than_are_named_the_listed_ones_are_exact_all_the_same()
 }
 
 #[tokio::test]
+async fn what_is_remembered_of_the_workspace_and_its_links_is_what_is_there() {
+    let (world, function) = world().await;
+    let id = |number: i64| LinkId::new(now(), u128::from(number.unsigned_abs()) + 1_000);
+    let click = |link: i64, minutes: i64| click(id(link), "crowd", minutes);
+    let crowd: Vec<_> = (0..150).map(|number| click(number, 300 + number)).collect();
+    record(&world, &crowd).await;
+    let query = "from=2026-10-01&to=2026-11-21&dimensions=link,country&tz=Asia/Kolkata";
+    // Nothing, a click of today, nothing, and one of days ago.
+    for more in [None, None, None, Some(500), None, Some(501 - 9 * 24 * 60), None] {
+        record(&world, &more.map(|minutes| click(7, minutes)).into_iter().collect::<Vec<_>>())
+            .await;
+        let answer = asking(query).send(&function).await.json();
+        let fresh = Function::http(world.boot("workspace-stats"), load, handle).await.unwrap();
+        assert_eq!(answer, asking(query).send(&fresh).await.json());
+    }
+}
+
+#[tokio::test]
 async fn a_window_on_another_clock_beside_the_one_before() {
     let (_world, function) = world().await;
     let body = event("workspace-stats/full").send(&function).await.json();

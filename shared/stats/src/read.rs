@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Dimension;
-use domain::rollup::{Counts, Rollup};
+use domain::rollup::{Counts, Quarter, Rollup};
 use domain::{Day, Link, LinkId, RecordedClick, Retention, WorkspaceId};
 use futures_util::stream;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
@@ -120,7 +120,7 @@ impl Reader {
             match self.try_tally(whose, question, now, tries).await {
                 Err(TallyError::Gone) if tries < TRIES => tries += 1,
                 Ok(mut tally) => {
-                    self.count_links(whose, question, &mut tally).await?;
+                    self.count_links(whose, question, &mut tally, now).await?;
                     if matches!(whose, Whose::Orphans(_)) {
                         tally.forget_what_is_not_told();
                     }
@@ -209,7 +209,20 @@ impl Reader {
             }
         };
         let with_values = !question.dimensions.is_empty() || !question.filter.is_by_bot_only();
-        if let Some(closed) = question.closed_days(&days, last_closed(now))
+        let closed = question.closed_days(&days, last_closed(now));
+        self.days_of(subject, with_values, days, closed, now).await
+    }
+
+    /// The rollups of some days, of which these may be remembered.
+    async fn days_of(
+        &self,
+        subject: Subject,
+        with_values: bool,
+        days: RangeInclusive<Day>,
+        closed: Option<RangeInclusive<Day>>,
+        now: Timestamp,
+    ) -> Result<Days, ReadError> {
+        if let Some(closed) = closed
             && closed.start().plus(WORTH_REMEMBERING) <= *closed.end()
             && let Some(known) = self.known(subject, with_values, &closed, now).await?
         {
@@ -402,6 +415,7 @@ impl Reader {
         whose: &Whose,
         question: Question<'_>,
         tally: &mut Tally,
+        now: Timestamp,
     ) -> Result<(), TallyError> {
         let (from, to) = (tally.found_from, tally.found_to);
         let Some(found) = tally.found.get_mut(&Dimension::Link) else { return Ok(()) };
@@ -409,15 +423,13 @@ impl Reader {
             return Ok(());
         }
         let biggest = found.clone().biggest(Dimension::Link.limit());
-        let last = Timestamp::from_nanosecond(to.as_nanosecond() - 1).unwrap_or(to);
         let mut exact = Vec::new();
         for (value, known) in biggest.values {
             let link = value.as_deref().and_then(|id| LinkId::parse(id).ok());
             let count = async move {
                 let Some(link) = link else { return Ok::<_, ReadError>((value, known)) };
-                let days = Day::of(from)..=Day::of(last);
-                let days = self.ledger.days_without_values(Subject::Link(link), days).await?;
-                let counts = question.filter.mask(counts_between(&days, from, to));
+                let counts = self.counts_between(Subject::Link(link), (from, to), now).await?;
+                let counts = question.filter.mask(counts);
                 // What was purged is counted for the workspace only.
                 let counts = if counts.total() < known.total() { known } else { counts };
                 Ok((value, counts))
@@ -428,6 +440,31 @@ impl Reader {
         found.named = exact.try_collect().await?;
         found.missed = biggest.missed;
         Ok(())
+    }
+
+    /// What was counted for a subject between two quarters of an hour.
+    async fn counts_between(
+        &self,
+        subject: Subject,
+        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> Result<Counts, ReadError> {
+        let last = Timestamp::from_nanosecond(to.as_nanosecond() - 1).unwrap_or(to);
+        let days = Day::of(from)..=Day::of(last);
+        let closed = *days.start()..=last_closed(now).min(*days.end());
+        let Days { read, remembered } =
+            self.days_of(subject, false, days, Some(closed), now).await?;
+        let read = read.iter().flat_map(|(&day, rollup)| {
+            rollup.quarters.iter().map(move |(&quarter, &counts)| (day, quarter, counts))
+        });
+        let mut sum = counts_in(read, from, to);
+        if let Some((known, days)) = &remembered {
+            let closed = known.closed.between(days).iter().flat_map(|closed| {
+                closed.quarters.iter().map(|&(quarter, counts)| (closed.day, quarter, counts))
+            });
+            sum = sum.merge(counts_in(closed, from, to));
+        }
+        Ok(sum)
     }
 }
 
@@ -527,16 +564,17 @@ fn stretches(
     stretches
 }
 
-/// What was counted in some quarters of an hour.
-fn counts_between(days: &BTreeMap<Day, Rollup>, from: Timestamp, to: Timestamp) -> Counts {
-    let mut sum = Counts::default();
-    for (day, rollup) in days {
-        for (quarter, &counts) in &rollup.quarters {
-            let start = day.start_second() + i64::from(quarter.index()) * 15 * 60;
-            if from.as_second() <= start && start < to.as_second() {
-                sum = sum.merge(counts);
-            }
-        }
-    }
-    sum
+/// What was counted in those quarters of an hour that lie between two moments.
+fn counts_in(
+    quarters: impl Iterator<Item = (Day, Quarter, Counts)>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Counts {
+    let inside = |(day, quarter): (Day, Quarter)| {
+        let start = day.start_second() + i64::from(quarter.index()) * Quarter::SECONDS;
+        from.as_second() <= start && start < to.as_second()
+    };
+    quarters
+        .filter(|&(day, quarter, _)| inside((day, quarter)))
+        .fold(Counts::default(), |sum, (_, _, counts)| sum.merge(counts))
 }
