@@ -83,7 +83,7 @@ const CHARTS: &[Chart] = &[
         title: "A year of statistics with all dimensions: p50 in ms",
         of: ("stats", 1),
         labels: &["clicks of the link", "shards"],
-        shape: Shape::Bars { log: true, values: &["p50 ms"] },
+        shape: Shape::Bars { log: true, values: &["cold ms", "p50 ms after a click", "p50 ms"] },
     },
     Chart {
         file: "cost",
