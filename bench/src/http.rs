@@ -1,14 +1,14 @@
 //! Load on `local`, beside a bare server of the same HTTP stack.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use lambda::Clock;
 use serde_json::{Value, json};
 
 use crate::fill::{self, Model};
-use crate::load::{Outcome, Target, pace, saturate};
+use crate::load::{Connection, Outcome, Target, pace, saturate};
 use crate::server::{Local, Server, api_request};
 use crate::table::{Table, publish, say};
 
@@ -110,8 +110,13 @@ fn follow(host: &str, slug: &str) -> String {
     )
 }
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    let program = Local::built()?;
+/// Compiles `local` and measures it, or measures a program that is there.
+pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
+    let program = match more {
+        [] => Local::built()?,
+        [program] => PathBuf::from(program),
+        _ => bail!("usage: bench http [PROGRAM]"),
+    };
     // On one thread: the others are the server's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tables = runtime.block_on(measure(&program))?;
@@ -140,11 +145,9 @@ async fn model(program: &Path, folder: &Path) -> anyhow::Result<Model> {
     let asked = json!({ "url": "https://example.com/landing/page", "slug": "model-of-all" });
     let link = local.ask("POST", "/api/v1/links", &asked.to_string(), 201).await?;
     let slug = link["slug"].as_str().context("a link has a slug")?.to_owned();
-    let once = Target::new(local.server.address, 302, {
-        let (host, slug) = (local.server.address.to_string(), slug.clone());
-        move |_, out| out.extend_from_slice(follow(&host, &slug).as_bytes())
-    });
-    saturate(&once, 1, Duration::from_millis(1)).await?;
+    let mut connection = Connection::open(local.server.address).await?;
+    let request = follow(&local.server.address.to_string(), &slug);
+    connection.expect(request.as_bytes(), 302).await?;
     local.drain().await?;
     let id = link["id"].as_str().context("a link has an id")?.to_owned();
     Ok(Model { id, slug })

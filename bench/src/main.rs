@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match (what, more) {
         ("cost", []) => cost::run()?,
-        ("http", []) => http::run()?,
+        ("http", _) => http::run(more)?,
         ("ledger", []) => ledger::run()?,
         ("scale", []) => scale::run()?,
         ("stats", []) => stats::run()?,
@@ -45,8 +45,9 @@ fn main() -> anyhow::Result<ExitCode> {
         ("floor", []) => floor::run()?,
         _ => {
             table::say(
-                "usage: bench cost | http | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
+                "usage: bench cost | http [PROGRAM] | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
                  BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.\n\
+                 PROGRAM is a `local`: without it, what is in this folder.\n\
                  bench report: puts the results into docs/performance.md\n\
                  bench guard [--renew]: compares with baseline.json, or writes it anew",
             );

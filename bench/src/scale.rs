@@ -73,7 +73,7 @@ impl What {
             }
             Self::Get => (api(&format!("/api/v1/links/{}", fill::id(number, asked.begin))), 200),
             Self::List => (api("/api/v1/links?limit=20"), 200),
-            Self::Search => (api(&format!("/api/v1/links?limit=20&q={}", &slug[..2])), 200),
+            Self::Search => (api(&format!("/api/v1/links?limit=20&q={}", &slug[..1])), 200),
             Self::ByTag => (api(&format!("/api/v1/links?limit=20&tag={TAG}")), 200),
             Self::Stats => {
                 (api(&format!("/api/v1/links/{}/stats", fill::id(number, asked.begin))), 200)

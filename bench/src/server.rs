@@ -1,5 +1,6 @@
 //! Servers as processes of their own: `local` as a user starts it, and the floor.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,8 @@ impl Local {
     pub(crate) fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command.args(["--json", "--port", "0", "--data-dir"]).arg(folder);
+        // Its log goes where its data are: it is as much work as on a screen, and nobody's screen.
+        command.stderr(File::create(folder.join("log"))?);
         let (child, line) = started(command.env("WRITES_PER_MINUTE", "60000"))?;
         let ready: Value = serde_json::from_str(&line)?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
