@@ -5,7 +5,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 760.0;
 
 /// Left of it are the names of bars, or the numbers of an axis.
-const LEFT: f64 = 250.0;
+const LEFT: f64 = 320.0;
 const AXIS: f64 = 70.0;
 
 /// What is between a bar and the next one's.
@@ -13,15 +13,20 @@ const STEP: f64 = 20.0;
 
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-size:15px;font-weight:600}.s{fill:#57606a}\
-.p{fill:#fff}.g{stroke:#d0d7de}.l{fill:none;stroke-width:2}\
+.p{fill:#fff}.g{stroke:#d0d7de}.l{stroke-width:2}\
 .c0{fill:#0969da;stroke:#0969da}.c1{fill:#bc4c00;stroke:#bc4c00}.c2{fill:#1a7f37;stroke:#1a7f37}\
 .c3{fill:#8250df;stroke:#8250df}.c4{fill:#cf222e;stroke:#cf222e}.c5{fill:#6e7781;stroke:#6e7781}\
-.l.c0,.l.c1,.l.c2,.l.c3,.l.c4,.l.c5{fill:none}\
+.c6{fill:#bf3989;stroke:#bf3989}.c7{fill:#9a6700;stroke:#9a6700}\
+path.l{fill:none}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.p{fill:#0d1117}.g{stroke:#3d444d}\
 .c0{fill:#58a6ff;stroke:#58a6ff}.c1{fill:#f0883e;stroke:#f0883e}.c2{fill:#3fb950;stroke:#3fb950}\
-.c3{fill:#bc8cff;stroke:#bc8cff}.c4{fill:#ff7b72;stroke:#ff7b72}.c5{fill:#9198a1;stroke:#9198a1}}";
+.c3{fill:#bc8cff;stroke:#bc8cff}.c4{fill:#ff7b72;stroke:#ff7b72}.c5{fill:#9198a1;stroke:#9198a1}\
+.c6{fill:#f778ba;stroke:#f778ba}.c7{fill:#d29922;stroke:#d29922}}";
 
-const COLOURS: usize = 6;
+const COLOURS: usize = 8;
+
+/// What of a name fits in front of a bar.
+const LETTERS: usize = 46;
 
 /// Values under a common name.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,14 +58,18 @@ pub(crate) fn bars(title: &str, labels: &[String], series: &[Series<f64>], log: 
     };
     let mut svg = begun(title, height);
     if series.len() != 1 {
-        named(&mut svg, LEFT, 52.0, series.iter().map(|series| series.name.as_str()));
+        // Two names, or three: they fit.
+        named(&mut svg, 12.0, 52.0, series.iter().map(|series| series.name.as_str()));
     }
     let mut y = top;
     for (at, label) in labels.iter().enumerate() {
         let middle = y + STEP * f64_of(series.len()) / 2.0 + 4.0;
         let x = LEFT - 10.0;
         let _ = write!(svg, r#"<text x="{x}" y="{middle:.0}" text-anchor="end">"#);
-        let _ = write!(svg, "{}</text>", escaped(label));
+        let whole = label.chars().count() <= LETTERS;
+        let fits: String = label.chars().take(LETTERS - 1).collect();
+        let fits = if whole { label.clone() } else { fits + "…" };
+        let _ = write!(svg, "{}</text>", escaped(&fits));
         for (number, series) in series.iter().enumerate() {
             let value = series.values.get(at).copied().unwrap_or(0.0);
             let (width, colour) = (length(value), number % COLOURS);
@@ -85,12 +94,14 @@ pub(crate) fn lines(
     series: &[Series<(f64, f64)>],
     log: bool,
 ) -> String {
-    let (top, bottom, height) = (92.0, 340.0, 388.0);
+    let names = || series.iter().map(|series| series.name.as_str());
+    let mut legend = String::new();
+    let top = named(&mut legend, AXIS, 52.0, names()) + 40.0;
+    let (bottom, height) = (top + 248.0, top + 296.0);
     let points = || series.iter().flat_map(|series| series.values.iter().copied());
     let horizontal = Axis::over(points().map(|(x, _)| x), log, [AXIS, WIDTH - 40.0]);
     let vertical = Axis::over(points().map(|(_, y)| y), log, [bottom, top]);
-    let mut svg = begun(title, height);
-    named(&mut svg, AXIS, 52.0, series.iter().map(|series| series.name.as_str()));
+    let mut svg = begun(title, height) + &legend;
     for (value, y) in vertical.ticks() {
         let right = WIDTH - 40.0;
         let _ = write!(
@@ -111,8 +122,9 @@ pub(crate) fn lines(
     }
     let _ = write!(
         svg,
-        r#"<text class="s" x="{:.0}" y="376" text-anchor="middle">{}</text><text class="s" x="12" y="{}">{}</text>"#,
+        r#"<text class="s" x="{:.0}" y="{:.0}" text-anchor="middle">{}</text><text class="s" x="12" y="{}">{}</text>"#,
         f64::midpoint(AXIS, WIDTH),
+        bottom + 36.0,
         escaped(x_name),
         top - 14.0,
         escaped(y_name)
@@ -193,9 +205,16 @@ fn begun(title: &str, height: f64) -> String {
     )
 }
 
-/// The names of the series in their colours.
-fn named<'a>(svg: &mut String, mut x: f64, y: f64, names: impl Iterator<Item = &'a str>) {
+/// The names of the series in their colours, in as many rows as they need; says where the last one is.
+fn named<'a>(svg: &mut String, left: f64, mut y: f64, names: impl Iterator<Item = &'a str>) -> f64 {
+    let mut x = left;
     for (number, name) in names.enumerate() {
+        // About what a letter takes.
+        let width = 34.0 + 6.8 * f64_of(name.chars().count());
+        if left < x && WIDTH < x + width {
+            x = left;
+            y += 20.0;
+        }
         let colour = number % COLOURS;
         let _ = write!(
             svg,
@@ -204,9 +223,9 @@ fn named<'a>(svg: &mut String, mut x: f64, y: f64, names: impl Iterator<Item = &
             x + 15.0,
             escaped(name)
         );
-        // About what a letter takes.
-        x += 34.0 + 6.6 * f64_of(name.chars().count());
+        x += width;
     }
+    y
 }
 
 /// A number by three digits.
@@ -272,10 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn names_that_do_not_fit_go_on_in_the_next_row() {
+        let mut svg = String::new();
+        let name = "a name of some twenty letters";
+        assert_eq!(named(&mut svg, 70.0, 52.0, [name].into_iter()), 52.0);
+        assert_eq!(named(&mut svg, 70.0, 52.0, [name; 5].into_iter()), 92.0);
+    }
+
+    #[test]
     fn a_bar_is_as_long_as_its_value_says() {
         let series = [Series { name: "ms".to_owned(), values: vec![50.0, 100.0] }];
         let svg = bars("<title>", &["a & b".to_owned(), "c".to_owned()], &series, false);
         assert!(svg.contains("&lt;title>") && svg.contains("a &amp; b"), "{svg}");
-        assert!(svg.contains(r#"width="210.0""#) && svg.contains(r#"width="420.0""#), "{svg}");
+        assert!(svg.contains(r#"width="175.0""#) && svg.contains(r#"width="350.0""#), "{svg}");
     }
 }
