@@ -32,10 +32,8 @@ impl Values {
 
     /// Counts one more click; there may be more values than a limit until [`Values::cut`].
     pub fn add(&mut self, value: Option<&str>, counts: Counts) {
-        match self.named.get_mut(&value.map(str::to_owned)) {
-            Some(mine) => *mine = mine.merge(counts),
-            None => drop(self.named.insert(value.map(str::to_owned), counts)),
-        }
+        let mine = self.named.entry(value.map(str::to_owned)).or_default();
+        *mine = mine.merge(counts);
     }
 
     /// Adds what others counted, and names at most `limit` values of both.
@@ -96,8 +94,8 @@ impl Values {
     /// Takes what [`encode`](Self::encode) wrote off the front of bytes.
     pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let missed = varint::read(bytes)?;
-        let mut named = BTreeMap::new();
-        for _ in 0..varint::read(bytes)? {
+        let count = varint::read(bytes)?;
+        let mut one = || {
             let value = match varint::read(bytes)?.checked_sub(1) {
                 None => None,
                 Some(length) => {
@@ -106,8 +104,10 @@ impl Values {
                 }
             };
             let (human, bot) = (varint::read(bytes)?, varint::read(bytes)?);
-            named.insert(value, Counts { human, bot });
-        }
+            Some((value, Counts { human, bot }))
+        };
+        // They are in order, and so this is one run and not a search for each.
+        let named = (0..count).map(|_| one()).collect::<Option<_>>()?;
         Some(Self { named, missed })
     }
 

@@ -1,5 +1,6 @@
 //! Reading the ledger. Every read has a key and a bound.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
@@ -225,7 +226,10 @@ impl LedgerStore {
         let days = first..=*days.end();
         for (key, row) in self.query_counts(partition, Range::Days(days), parts).await? {
             if let RollupKey::Day(day, _) = key {
-                merged.entry(day).or_default().merge(&row.rollup);
+                match merged.entry(day) {
+                    Entry::Vacant(entry) => _ = entry.insert(row.rollup),
+                    Entry::Occupied(mut entry) => entry.get_mut().merge(&row.rollup),
+                }
             }
         }
         Ok(merged)
