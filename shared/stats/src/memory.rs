@@ -23,9 +23,12 @@ use domain::rollup::{Counts, Quarter, Rollup};
 use domain::{Day, Dimension};
 use store::ledger::{Mark, Subject};
 
-/// About how many bytes are remembered at most: a few of the largest links there can be, or some
-/// hundreds of others.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// About how many bytes are remembered at most, a quarter of it of one subject: a few years of the
+/// busiest there can be, or some thousands of others.
+const MOST_BYTES: usize = 96 * 1024 * 1024;
+
+/// About how large a day that is not over is, but for its values: its visitors, one by one.
+const OPEN_DAY_BYTES: usize = 20 * 1024;
 
 /// The most subjects of which something is remembered, if only that somebody asked.
 const MOST_SUBJECTS: usize = 4_096;
@@ -46,11 +49,13 @@ struct Inner {
 struct Entry {
     asked: u64,
     known: Option<Arc<Known>>,
+    /// It would not leave room for others, so it is read each time.
+    is_too_large: bool,
 }
 
 impl Entry {
     fn bytes(&self) -> usize {
-        self.known.as_ref().map_or(0, |known| known.closed.bytes)
+        self.known.as_ref().map_or(0, |known| known.bytes())
     }
 }
 
@@ -67,25 +72,40 @@ pub(crate) struct Known {
     pub(crate) mark: Mark,
 }
 
+impl Known {
+    /// About how large this is.
+    fn bytes(&self) -> usize {
+        let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+        let open = self.open.values().map(|day| {
+            let names = day.values.values().flat_map(|values| values.named.keys());
+            let names = names.map(|name| size_of::<(Option<String>, Counts)>() + text(name));
+            OPEN_DAY_BYTES + names.sum::<usize>()
+        });
+        self.closed.bytes + open.sum::<usize>()
+    }
+}
+
 impl Memory {
-    /// Notes that somebody asks. Says what is known, or that nobody has asked before.
-    pub(crate) fn ask(&self, subject: Subject) -> Result<Option<Arc<Known>>, FirstTime> {
+    /// Notes that somebody asks. Says what is known, if it is or may become something.
+    pub(crate) fn ask(&self, subject: Subject) -> Result<Option<Arc<Known>>, ReadAll> {
         let mut inner = self.inner();
         inner.clock += 1;
         let asked = inner.clock;
         if let Some(entry) = inner.subjects.get_mut(&subject) {
             entry.asked = asked;
-            return Ok(entry.known.clone());
+            return if entry.is_too_large { Err(ReadAll) } else { Ok(entry.known.clone()) };
         }
-        inner.subjects.insert(subject, Entry { asked, known: None });
+        inner.subjects.insert(subject, Entry { asked, known: None, is_too_large: false });
         inner.make_room();
-        Err(FirstTime)
+        Err(ReadAll)
     }
 
     pub(crate) fn keep(&self, subject: Subject, known: Arc<Known>) {
         let mut inner = self.inner();
         inner.clock += 1;
-        let entry = Entry { asked: inner.clock, known: Some(known) };
+        let is_too_large = MOST_BYTES / 4 < known.bytes();
+        let known = (!is_too_large).then_some(known);
+        let entry = Entry { asked: inner.clock, known, is_too_large };
         inner.bytes += entry.bytes();
         if let Some(before) = inner.subjects.insert(subject, entry) {
             inner.bytes -= before.bytes();
@@ -111,9 +131,10 @@ impl Inner {
     }
 }
 
-/// Nobody has asked for this subject before, as far as this process remembers.
+/// Nobody has asked for this subject before, as far as this process remembers; or there is too much
+/// of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FirstTime;
+pub(crate) struct ReadAll;
 
 /// What was counted on days that are over, as few numbers.
 #[derive(Debug)]
@@ -245,5 +266,62 @@ impl Closed {
         }
         let named = names.iter().zip(counts).filter(|(_, counts)| !counts.is_zero()).collect();
         Sums { named, missed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::LinkId;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn subject(number: usize) -> Subject {
+        Subject::Link(LinkId::new(Timestamp::UNIX_EPOCH, number as u128))
+    }
+
+    /// Something of at least so many megabytes.
+    fn known(megabytes: i32) -> Arc<Known> {
+        let today = Day::of(Timestamp::UNIX_EPOCH);
+        let days = megabytes * 1024 * 1024 / i32::try_from(OPEN_DAY_BYTES).unwrap() + 1;
+        let open = (0..days).map(|day| (today.plus(day), Rollup::default())).collect();
+        Arc::new(Known {
+            closed: Arc::new(Closed::of(today..=today, true, BTreeMap::new()).unwrap()),
+            closed_counts: Counts::default(),
+            open: Arc::new(open),
+            mark: Mark::default(),
+        })
+    }
+
+    #[test]
+    fn who_was_not_asked_for_longest_is_forgotten() {
+        let memory = Memory::default();
+        for number in 0..=MOST_SUBJECTS {
+            assert!(memory.ask(subject(number)).is_err());
+            assert!(memory.ask(subject(0)).is_ok() || number == 0);
+        }
+        assert_eq!(memory.inner().subjects.len(), MOST_SUBJECTS);
+        assert!(memory.ask(subject(1)).is_err());
+        assert!(memory.ask(subject(MOST_SUBJECTS)).is_ok());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let memory = Memory::default();
+        for number in 0..20 {
+            // Once more in its own place.
+            for _ in 0..2 {
+                memory.keep(subject(number), known(10));
+                let inner = memory.inner();
+                let bytes: usize = inner.subjects.values().map(Entry::bytes).sum();
+                assert_eq!(inner.bytes, bytes);
+                assert!(bytes <= MOST_BYTES);
+                assert_eq!(inner.subjects.len(), (number + 1).min(9));
+            }
+        }
+        // What is too large by itself is not kept, and drives nobody out.
+        memory.keep(subject(100), known(25));
+        assert!(memory.ask(subject(100)).is_err());
+        assert!(memory.ask(subject(19)).is_ok_and(|known| known.is_some()));
     }
 }

@@ -14,7 +14,7 @@ use lambda::{Kind, Problem};
 use store::ledger::{Mark, ReadError, Subject};
 use store::{Existence, LedgerStore, LinkStore, ReadIdsError};
 
-use crate::memory::{Closed, FirstTime, Known, Memory};
+use crate::memory::{Closed, Known, Memory, ReadAll};
 use crate::tally::{Adding, Question, Source, Tally, is_complete};
 
 /// The most click rows that are read for an answer: about 30 MB, and a second or two.
@@ -280,7 +280,7 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Option<Arc<Known>>, ReadError> {
         let known = match self.memory.ask(subject) {
-            Err(FirstTime) => return Ok(None),
+            Err(ReadAll) => return Ok(None),
             Ok(known) => known,
         };
         let last = last_closed(now);

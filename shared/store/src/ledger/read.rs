@@ -86,7 +86,7 @@ impl ReadError {
 
 /// Where the counts of a subject of all time are. Every click that is counted for it moves this, in
 /// the transaction that counts it: as long as it is the same, so are the counts of all days.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mark {
     /// How many clicks there were.
     pub counts: Counts,
@@ -155,7 +155,7 @@ impl LedgerStore {
     /// Where the counts of a subject of all time are. One consistent `Query`, of about a hundred
     /// bytes for each shard.
     pub async fn mark(&self, subject: Subject) -> Result<Mark, ReadError> {
-        let mut mark = Mark { counts: Counts::default(), is_purged: false, versions: Vec::new() };
+        let mut mark = Mark::default();
         for (key, row) in self.query_rollups(subject, Range::Totals).await? {
             mark.counts = mark.counts.merge(row.rollup.counts);
             mark.is_purged |= row.purged;
