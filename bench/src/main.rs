@@ -9,6 +9,7 @@ mod fill;
 mod floor;
 mod guard;
 mod http;
+mod lambda;
 mod ledger;
 mod load;
 mod redirect;
@@ -30,6 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match (what, more) {
         ("cost", []) => cost::run()?,
         ("http", _) => http::run(more)?,
+        ("lambda", _) => lambda::run(more)?,
         ("ledger", []) => ledger::run()?,
         ("scale", []) => scale::run()?,
         ("stats", []) => stats::run()?,
@@ -45,9 +47,10 @@ fn main() -> anyhow::Result<ExitCode> {
         ("floor", []) => floor::run()?,
         _ => {
             table::say(
-                "usage: bench cost | http [PROGRAM] | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
+                "usage: bench cost | http [PROGRAM] | lambda | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
                  BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.\n\
                  PROGRAM is a `local`: without it, what is in this folder.\n\
+                 bench lambda [--only NAME,…] [--also NAME=PATH] [--runs N] [--output]\n\
                  bench report: puts the results into docs/performance.md\n\
                  bench guard [--renew]: compares with baseline.json, or writes it anew",
             );
