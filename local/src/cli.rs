@@ -30,8 +30,9 @@ const SETTINGS: &str = "\
 Settings of the functions are taken from the environment: ORIGINS, BLOCKED_HOSTS,
 CACHE_TTL_SECONDS, STALE_IF_ERROR_SECONDS, CLICK_RETENTION_DAYS, SIGNUP, WRITES_PER_MINUTE,
 SIGN_IN_PER_MINUTE, SIGN_IN_REDIRECTS, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET,
-OIDC_MEMBERS, OIDC_TRUST_EMAIL, ORIGIN_SECRET, TOKEN_KEYS. RUST_LOG sets what is logged
-(`RUST_LOG=info` shows each request).";
+OIDC_MEMBERS, OIDC_TRUST_EMAIL, ORIGIN_SECRET, TOKEN_KEYS. With CLICK_SEND=after a redirect
+does not wait until its click is on the disk, but only until the system has it. RUST_LOG sets
+what is logged (`RUST_LOG=info` shows each request).";
 
 /// Signpost in one process: short links, and exact counts of who followed them.
 ///

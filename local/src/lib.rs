@@ -13,6 +13,7 @@
 //!
 //! [`Platform`] starts and stops it; [`main`] is the command line around it.
 
+mod background;
 mod cli;
 mod compact;
 mod contract;

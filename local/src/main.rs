@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Requests allocate on one thread and free on another, which is what this one is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     local::main()
 }

@@ -9,13 +9,15 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use aws_types::SdkConfig;
 use embedded::Embedded;
-use lambda::{Boot, Clock, Env, Metrics, Random};
+use futures_util::FutureExt;
+use lambda::{Boot, ClickSend, Clock, Env, Metrics, Random};
 use store::AccountStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::background;
 use crate::contract::Contract;
 use crate::data::{DataDir, Ready, Running, origin_at};
 use crate::gateway::{self, Gateway, Limits};
@@ -115,6 +117,9 @@ impl Platform {
             tracing::info!(released, "{released} messages were in work, and are delivered again");
         }
         let queues = stores::set_up(&stores.sdk_config(), &contract).await?;
+        if settings::click_send(&options.env)? == ClickSend::After {
+            stores.answer_before_disk(CLICKS_QUEUE);
+        }
         let accounts = AccountStore::new(&stores.sdk_config(), TABLES.accounts);
         let key =
             stores::api_key(&accounts, data.as_ref(), &options.clock, &options.random).await?;
@@ -188,6 +193,8 @@ impl Platform {
             Limits::default(),
         )?;
 
+        let load = gateway.load();
+
         let ready = Ready {
             url: origin_at(port),
             api_key: key.reveal(),
@@ -203,15 +210,16 @@ impl Platform {
         });
         let (mut end, served) = (stop.clone(), stores.clone());
         running.spawn(async move { served.serve(aws_listener, end.given()).await });
-        running.spawn(sweep(stores.clone(), stop.clone()));
+        let mut behind = vec![sweep(stores.clone(), stop.clone()).boxed()];
         if options.poll {
             for source in sources.iter().flat_map(|source| std::iter::repeat_n(source, BATCHES)) {
-                running.spawn(source.clone().run(stop.clone()));
+                behind.push(source.clone().run(load.clone(), stop.clone()).boxed());
             }
             for schedule in &schedules {
-                running.spawn(schedule.clone().run(stop.clone()));
+                behind.push(schedule.clone().run(stop.clone()).boxed());
             }
         }
+        running.spawn(background::run(behind).context("starting a thread")?);
         if let Some(data) = &data {
             // Other commands need no password, and it has a file of its own.
             let ready = Ready { owner: None, ..ready.clone() };

@@ -3,7 +3,7 @@
 //! In the cloud Terraform makes it. No function knows where it runs.
 
 use domain::Retention;
-use lambda::{Env, EnvError};
+use lambda::{ClickSend, Env, EnvError};
 use store::Tables;
 
 /// The tables.
@@ -77,6 +77,11 @@ pub(crate) fn token_keys(process: &Env) -> Option<String> {
 /// The secrets of the front door that the operator has set; then none is made.
 pub(crate) fn origin_secret(process: &Env) -> Option<String> {
     process.optional("ORIGIN_SECRET")
+}
+
+/// Whether a redirect waits until its click is on the disk, or only until the system has it.
+pub(crate) fn click_send(process: &Env) -> Result<ClickSend, EnvError> {
+    process.parsed("CLICK_SEND", ClickSend::Before)
 }
 
 /// For how long clicks are kept.

@@ -92,6 +92,26 @@ pub(crate) struct Gateway {
     invocations: Arc<Semaphore>,
 }
 
+/// How much the gateway has to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Load(Arc<Semaphore>);
+
+impl Load {
+    /// So many requests at the same time want all there is of this machine.
+    const HIGH: usize = 8;
+
+    /// So many requests, of no gateway.
+    #[cfg(test)]
+    pub(crate) fn of(requests: usize) -> Self {
+        Self(Arc::new(Semaphore::new(MAX_INVOCATIONS as usize - requests)))
+    }
+
+    /// Whether somebody would wait longer for other work that is done now.
+    pub(crate) fn is_high(&self) -> bool {
+        self.0.available_permits() + Self::HIGH <= MAX_INVOCATIONS as usize
+    }
+}
+
 /// Why the gateway answers by itself, without a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -156,6 +176,11 @@ impl Gateway {
             limits,
             invocations: Arc::new(Semaphore::new(MAX_INVOCATIONS as usize)),
         })
+    }
+
+    /// How much it has to do, from now on.
+    pub(crate) fn load(&self) -> Load {
+        Load(Arc::clone(&self.invocations))
     }
 
     /// Answers one request.

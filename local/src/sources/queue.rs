@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Stop, event};
 use crate::contract::{Queue, Worker};
+use crate::gateway::Load;
 
 /// How long a batch may wait to fill. In the cloud it is longer (`workers.yaml`), since each
 /// invocation costs; here a person sits and wants to see the click counted within a second.
@@ -39,6 +40,14 @@ const MAX_BATCH_BYTES: usize = 3 * 1024 * 1024;
 /// How long a source rests after a failure, at first and at most: a function that cannot work
 /// must not use up the tries of all messages in the queue within a second.
 const REST: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// How many times as long as its last batch a source rests while requests want the machine: the
+/// clicks of a rush are on the disk, and are counted when it is over. Not all of them, or the queue
+/// would stand still as long as a rush lasts.
+const STEP_ASIDE: u32 = 20;
+
+/// How soon a source that rests sees that the rush is over.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Makes the queues that are not there yet, and gives all of them their settings. The answer has
 /// their URLs.
@@ -133,7 +142,7 @@ impl Source {
 
     /// Polls until it is told to stop, one batch after the other; run it [`BATCHES`] times. A
     /// batch that has begun is finished.
-    pub(crate) async fn run(self, mut stop: Stop) {
+    pub(crate) async fn run(self, load: Load, mut stop: Stop) {
         let mut rest = REST.0;
         loop {
             let received = tokio::select! {
@@ -144,7 +153,15 @@ impl Source {
                 Ok(messages) if messages.is_empty() => continue,
                 Ok(messages) => {
                     let batch = self.fill(messages).await;
-                    self.work(&batch).await.map_err(|error| error.to_string())
+                    let begin = Instant::now();
+                    let worked = self.work(&batch).await.map_err(|error| error.to_string());
+                    let until = Instant::now() + begin.elapsed() * STEP_ASIDE;
+                    while load.is_high() && Instant::now() < until {
+                        if stop.within(LOOK).await {
+                            return;
+                        }
+                    }
+                    worked
                 }
                 Err(error) => Err(Chain(&error).to_string()),
             };

@@ -11,3 +11,4 @@ mod replay;
 mod routes;
 mod sources;
 mod support;
+mod together;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::support::{stub, until};
 use crate::contract::{Contract, Queue, Worker};
+use crate::gateway::Load;
 use crate::sources::{Schedule, Source, Stop, create_queues};
 
 struct World {
@@ -250,7 +251,8 @@ async fn polling_goes_on_after_a_failure_until_it_is_stopped() {
     })
     .await;
     let (sender, stop) = Stop::new();
-    let polling = tokio::spawn(world.source.clone().run(stop));
+    // Also while requests want the machine: it steps aside, and goes on.
+    let polling = tokio::spawn(world.source.clone().run(Load::of(100), stop));
     world.send(["a".to_owned()]).await;
     until("the message is gone", async || counts(&world.sqs, &world.url).await == [0, 0]).await;
     assert_eq!(world.batches(), [1, 1]);

@@ -7,8 +7,9 @@
 //! `spawn_blocking` they are no faster; on the async workers they are, but keep those from the
 //! writers' tasks.)
 //!
-//! The file is in WAL mode, and this SQLite's default is `synchronous=FULL`: each write is on
-//! the disk before it is acknowledged.
+//! The file is in WAL mode, and each write is on the disk before it is acknowledged: the engine
+//! commits it and goes on with the next one, and [`Disk`] answers. A read may see what is not on the
+//! disk yet.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,9 +28,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::OpenError;
+use crate::disk::Disk;
 
-/// Work for an engine, and the place its result goes to.
-type Job = Box<dyn FnOnce(&mut Database) + Send>;
+/// Work for an engine; what is left of it is to tell its caller.
+type Job = Box<dyn FnOnce(&mut Database) -> Answer + Send>;
+
+/// Tells a caller what came of a call, by whether that is on the disk.
+type Answer = Box<dyn FnOnce(&Result<(), String>) + Send>;
 
 /// The two engines of one database.
 #[derive(Debug)]
@@ -46,10 +51,13 @@ impl DynamoDb {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::DynamoDb { path: path.to_owned(), source: Box::new(error) };
         let writer = connect(path).map_err(failed)?;
+        // The name is what it is good for elsewhere; it sets `synchronous=NORMAL`.
+        writer.disable_bulk_loading().map_err(failed)?;
         let reader = connect(path).map_err(failed)?;
+        let disk = Disk::under(path, "embedded-dynamodb-disk")?;
         Ok(Self {
-            writer: Engine::start("embedded-dynamodb-write", writer)?,
-            reader: Engine::start("embedded-dynamodb-read", reader)?,
+            writer: Engine::start("embedded-dynamodb-write", writer, Some(disk))?,
+            reader: Engine::start("embedded-dynamodb-read", reader, None)?,
             path: Some(path.to_owned()),
         })
     }
@@ -60,8 +68,8 @@ impl DynamoDb {
             source: Box::new(error),
         })?;
         Ok(Self {
-            writer: Engine::start("embedded-dynamodb-write", database.clone())?,
-            reader: Engine::start("embedded-dynamodb-read", database)?,
+            writer: Engine::start("embedded-dynamodb-write", database.clone(), None)?,
+            reader: Engine::start("embedded-dynamodb-read", database, None)?,
             path: None,
         })
     }
@@ -161,19 +169,26 @@ struct Engine {
 }
 
 impl Engine {
-    fn start(name: &'static str, mut database: Database) -> Result<Self, OpenError> {
+    /// With a `disk`, calls are answered when it has what they have written.
+    fn start(
+        name: &'static str,
+        mut database: Database,
+        disk: Option<Disk>,
+    ) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel::<Job>();
+        let turns = move || {
+            for job in waiting {
+                // A panic in the engine costs one request; the caller sees that no answer comes.
+                match (catch_unwind(AssertUnwindSafe(|| job(&mut database))), &disk) {
+                    (Ok(answer), Some(disk)) => disk.then(answer),
+                    (Ok(answer), None) => answer(&Ok(())),
+                    (Err(_), _) => tracing::error!("the embedded DynamoDB panicked"),
+                }
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || {
-                for job in waiting {
-                    // A panic in the engine costs one request; the caller sees that no answer
-                    // comes.
-                    if catch_unwind(AssertUnwindSafe(|| job(&mut database))).is_err() {
-                        tracing::error!("the embedded DynamoDB panicked");
-                    }
-                }
-            })
+            .spawn(turns)
             .map_err(|source| OpenError::Thread { name, source })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -185,8 +200,15 @@ impl Engine {
     ) -> Result<T, DynoxideError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |database| {
-            // A caller that went away does not need the answer.
-            let _ = reply.send(work(database));
+            let result = work(database);
+            Box::new(move |synced: &Result<(), String>| {
+                let result = match synced {
+                    Ok(()) => result,
+                    Err(error) => Err(DynoxideError::InternalServerError(error.clone())),
+                };
+                // A caller that went away does not need the answer.
+                let _ = reply.send(result);
+            })
         });
         let gone = || DynoxideError::InternalServerError("the engine gave no answer".to_owned());
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;

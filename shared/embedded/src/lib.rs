@@ -26,6 +26,7 @@
 //! - S3: keys `a` and `a/b` cannot both exist, and bodies are held in memory as a whole. A key
 //!   must never be made of what a user typed: a `..` in it can leave its bucket.
 
+mod disk;
 mod door;
 mod dynamodb;
 mod s3;
@@ -176,6 +177,13 @@ impl Embedded {
         let rows = self.door.dynamodb.sweep_expired().await;
         self.door.sqs.sweep_expired().await.map_err(|fault| SweepError(fault.to_string()))?;
         rows.map_err(|error| SweepError(error.to_string()))
+    }
+
+    /// From now on, what is sent to this queue is answered when the system has it, and on the disk
+    /// soon after: it survives the end of this process, however that comes, but not always that of
+    /// the machine. Only the first queue that is named is treated so.
+    pub fn answer_before_disk(&self, queue: &str) {
+        self.door.sqs.answer_before_disk(queue);
     }
 
     /// Makes the SQS messages that are in flight visible at once, and returns how many there were.

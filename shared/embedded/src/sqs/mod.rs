@@ -13,7 +13,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -34,12 +34,13 @@ use self::protocol::{
 use self::receipt::Receipt;
 use self::settings::{ACCOUNT, MAX_BYTES, MAX_VISIBILITY, MAX_WAIT, Settings, arn, name_in_arn};
 use self::store::{Move, Store};
-use self::writer::{Job, Poll};
+use self::writer::{Job, Poll, Promise};
 
 pub(crate) use self::fault::Fault;
 pub(crate) use self::store::Clock;
 
 use crate::OpenError;
+use crate::disk::Disk;
 
 const THREAD: &str = "embedded-sqs";
 /// The most entries of a batch, and the most messages of a receive.
@@ -52,21 +53,25 @@ pub(crate) struct Sqs {
     /// `None` only while dropping.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// The queue of which sends are answered before the disk has them.
+    hasty: OnceLock<String>,
 }
 
 impl Sqs {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::start(path, |clock| Store::open(path, clock), system_clock())
+        let disk = || Disk::under(path, "embedded-sqs-disk").map(Some);
+        Self::start(path, |clock| Store::open(path, clock), system_clock(), disk)
     }
 
     pub(crate) fn in_memory(clock: Clock) -> Result<Self, OpenError> {
-        Self::start(Path::new(":memory:"), Store::in_memory, clock)
+        Self::start(Path::new(":memory:"), Store::in_memory, clock, || Ok(None))
     }
 
     fn start(
         path: &Path,
         open: impl FnOnce(Clock) -> rusqlite::Result<Store>,
         clock: Clock,
+        disk: impl FnOnce() -> Result<Option<Disk>, OpenError>,
     ) -> Result<Self, OpenError> {
         let store = open(clock).map_err(|error| {
             let path = PathBuf::from(path);
@@ -75,12 +80,18 @@ impl Sqs {
                 Some(_) | None => OpenError::Sqs { path, source: Box::new(error) },
             }
         })?;
+        let disk = disk()?;
         let (jobs, waiting) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn(move || writer::run(store, &waiting))
+            .spawn(move || writer::run(store, disk, &waiting))
             .map_err(|source| OpenError::Thread { name: THREAD, source })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), hasty: OnceLock::new() })
+    }
+
+    /// Answers sends to this queue before the disk has them.
+    pub(crate) fn answer_before_disk(&self, queue: &str) {
+        let _ = self.hasty.set(queue.to_owned());
     }
 
     /// Deletes messages past their retention period.
@@ -94,12 +105,21 @@ impl Sqs {
         self.run(Store::release).await
     }
 
-    /// Runs `work` in the writer's next transaction; the result is there after its commit.
+    /// Runs `work` in the writer's next transaction; the result is there when that is on the disk.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (job, result) = writer::job(work);
+        self.run_for(Promise::Disk, work).await
+    }
+
+    /// Runs `work` in the writer's next transaction; `promise` says when the result is there.
+    async fn run_for<T: Send + 'static>(
+        &self,
+        promise: Promise,
+        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (job, result) = writer::job(promise, work);
         self.submit(job, result).await
     }
 
@@ -174,7 +194,7 @@ impl Sqs {
     async fn send_message(&self, queue_url: &str, message: Message) -> Result<Sent, Fault> {
         let queue = name_in_url(queue_url)?;
         let (message, sent) = message.check()?;
-        self.run(move |store| {
+        self.run_for(self.promise_to(&queue), move |store| {
             let queue = store.queue(&queue)?;
             fits(message.bytes, queue.settings.max_bytes)?;
             store.send(&queue, &message.outgoing)
@@ -188,14 +208,15 @@ impl Sqs {
         request: Batch<SendEntry>,
     ) -> Result<BatchAnswer<SentEntry>, Fault> {
         let queue = name_in_url(&request.queue_url)?;
-        check_ids(request.entries.iter().map(|entry| entry.id.as_str()))?;
-        let sent: usize = request.entries.iter().map(|entry| entry.message.bytes()).sum();
+        let entries: Vec<_> = request.entries.into_iter().map(SendEntry::parts).collect();
+        check_ids(entries.iter().map(|(id, _)| id.as_str()))?;
+        let sent: usize = entries.iter().map(|(_, message)| message.bytes()).sum();
         if sent > MAX_BYTES {
             return Err(Fault::BatchRequestTooLong { most: MAX_BYTES, sent });
         }
         let checked: Vec<_> =
-            request.entries.into_iter().map(|entry| (entry.id, entry.message.check())).collect();
-        self.run(move |store| {
+            entries.into_iter().map(|(id, message)| (id, message.check())).collect();
+        self.run_for(self.promise_to(&queue), move |store| {
             let queue = store.queue(&queue)?;
             BatchAnswer::of(checked, |entry: Result<(Checked, Sent), Fault>| {
                 let (message, sent) = entry?;
@@ -206,6 +227,14 @@ impl Sqs {
         })
         .await
         .map(|answer| answer.map(|id, sent| SentEntry { id, sent }))
+    }
+
+    /// When a send to this queue is answered.
+    fn promise_to(&self, queue: &str) -> Promise {
+        match self.hasty.get() {
+            Some(hasty) if hasty == queue => Promise::Soon,
+            Some(_) | None => Promise::Disk,
+        }
     }
 
     async fn receive_message(&self, request: ReceiveMessage) -> Result<Value, Fault> {
@@ -239,7 +268,7 @@ impl Sqs {
 
     async fn delete_message(&self, request: DeleteMessage) -> Result<Empty, Fault> {
         let queue = name_in_url(&request.queue_url)?;
-        self.run(move |store| {
+        self.run_for(Promise::Anyhow, move |store| {
             let queue = store.queue(&queue)?;
             store.forget(&queue, Receipt::parse(&request.receipt_handle, &queue)?)?;
             Ok(Empty {})
@@ -255,7 +284,7 @@ impl Sqs {
         check_ids(request.entries.iter().map(|entry| entry.id.as_str()))?;
         let entries: Vec<_> =
             request.entries.into_iter().map(|entry| (entry.id, entry.receipt_handle)).collect();
-        self.run(move |store| {
+        self.run_for(Promise::Anyhow, move |store| {
             let queue = store.queue(&queue)?;
             BatchAnswer::of(entries, |handle: String| {
                 store.forget(&queue, Receipt::parse(&handle, &queue)?)

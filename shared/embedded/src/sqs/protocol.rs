@@ -24,12 +24,31 @@ pub(super) struct Message {
     pub(super) message_system_attributes: BTreeMap<String, Attribute>,
 }
 
+/// An entry of a batch, which is a message and an id. The fields stand here once more: to flatten one
+/// into the other, serde would keep all of them in between, which takes longer than all the rest.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SendEntry {
     pub(super) id: String,
-    #[serde(flatten)]
-    pub(super) message: Message,
+    message_body: String,
+    delay_seconds: Option<i64>,
+    #[serde(default)]
+    message_attributes: BTreeMap<String, Attribute>,
+    #[serde(default)]
+    message_system_attributes: BTreeMap<String, Attribute>,
+}
+
+impl SendEntry {
+    /// The id and the message.
+    pub(super) fn parts(self) -> (String, Message) {
+        let message = Message {
+            message_body: self.message_body,
+            delay_seconds: self.delay_seconds,
+            message_attributes: self.message_attributes,
+            message_system_attributes: self.message_system_attributes,
+        };
+        (self.id, message)
+    }
 }
 
 #[derive(Deserialize)]

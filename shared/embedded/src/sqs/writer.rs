@@ -1,9 +1,8 @@
 //! The one thread that writes: it takes all calls that wait, runs them in one transaction, and
-//! answers them after the commit.
+//! has them answered when that is on the disk.
 //!
-//! A commit waits for the disk, which takes far longer than the work of one call. So calls that
-//! come in during a commit share the next one: one caller alone waits for one commit, 64 callers
-//! wait for about two, together. There is no timer that holds a call back to collect more.
+//! Calls that come in during a transaction share the next one. There is no timer that holds a call
+//! back to collect more. The thread goes on while the disk is waited for.
 //!
 //! Long polls wait here as well: after each transaction the receives in line get what is visible,
 //! and the thread sleeps no longer than until the next message becomes visible or the next poll
@@ -20,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::fault::Fault;
 use super::store::{Delivery, Store};
+use crate::disk::Disk;
 
 /// The most calls in one transaction, so that the first of them does not wait too long.
 const MAX_CALLS: usize = 512;
@@ -27,6 +27,18 @@ const MAX_CALLS: usize = 512;
 /// What is left of a call after its work: to tell its caller, once it is known whether the
 /// transaction holds.
 type Answer = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+
+/// What a caller may rely on when it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It is on the disk.
+    Disk,
+    /// It is in the system's hands, and on the disk soon.
+    Soon,
+    /// It is committed. If it is lost with the machine, it is done again: a message that was received
+    /// or deleted is received once more.
+    Anyhow,
+}
 
 /// One call.
 pub(crate) enum Job {
@@ -39,6 +51,7 @@ pub(crate) enum Job {
 /// What some work came to.
 pub(crate) struct Done {
     answer: Answer,
+    promise: Promise,
     /// SQLite failed under it, so what it has written may be half of it: nothing may stay.
     broken: bool,
 }
@@ -62,12 +75,14 @@ struct Waiting {
 
 /// Makes a job of `work`, and the place where its result will be.
 pub(crate) fn job<T: Send + 'static>(
+    promise: Promise,
     work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
 ) -> (Job, oneshot::Receiver<Result<T, Fault>>) {
     let (reply, result) = oneshot::channel();
     let job = Job::Work(Box::new(move |store| {
         let result = work(store);
         Done {
+            promise,
             broken: matches!(result, Err(Fault::Internal(_))),
             // A caller that went away does not need the answer.
             answer: Box::new(move |committed| drop(reply.send(committed.and(result)))),
@@ -77,8 +92,8 @@ pub(crate) fn job<T: Send + 'static>(
 }
 
 /// Runs until all senders of `jobs` are gone.
-pub(crate) fn run(store: Store, jobs: &Receiver<Job>) {
-    let mut writer = Writer { store, lines: HashMap::new() };
+pub(crate) fn run(store: Store, disk: Option<Disk>, jobs: &Receiver<Job>) {
+    let mut writer = Writer { store, disk, lines: HashMap::new() };
     let mut wake_at = None;
     loop {
         let first = match wake_at {
@@ -98,6 +113,8 @@ pub(crate) fn run(store: Store, jobs: &Receiver<Job>) {
 
 struct Writer {
     store: Store,
+    /// `None`: in memory, there is none.
+    disk: Option<Disk>,
     /// The receives that wait, by queue, in the order they came.
     lines: HashMap<String, VecDeque<Waiting>>,
 }
@@ -118,8 +135,20 @@ impl Writer {
         if let Err(fault) = &outcome {
             tracing::error!(error = %fault, calls = answers.len(), "rolling back SQS calls");
         }
-        for answer in answers {
-            answer(outcome.clone());
+        let mut late = Vec::new();
+        let mut is_wanted = false;
+        for (promise, answer) in answers {
+            is_wanted |= promise != Promise::Anyhow;
+            match promise {
+                Promise::Disk if outcome.is_ok() && self.disk.is_some() => late.push(answer),
+                Promise::Disk | Promise::Soon | Promise::Anyhow => answer(outcome.clone()),
+            }
+        }
+        if let Some(disk) = self.disk.as_ref().filter(|_| is_wanted) {
+            disk.then(move |synced| {
+                let outcome = synced.clone().map_err(Fault::Internal);
+                late.into_iter().for_each(|answer| answer(outcome.clone()));
+            });
         }
         wake_at
     }
@@ -127,7 +156,7 @@ impl Writer {
     fn transact(
         &mut self,
         jobs: impl Iterator<Item = Job>,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<(Promise, Answer)>,
         wake_at: &mut Option<i64>,
     ) -> Result<(), Fault> {
         let begun = self.store.begin().map_err(Fault::from);
@@ -135,8 +164,8 @@ impl Writer {
         for job in jobs {
             match job {
                 Job::Work(work) => {
-                    let Done { answer, broken } = work(&mut self.store);
-                    answers.push(answer);
+                    let Done { answer, promise, broken } = work(&mut self.store);
+                    answers.push((promise, answer));
                     if broken && done.is_ok() {
                         done = Err(Fault::Internal("a call in the same commit failed".to_owned()));
                     }
@@ -156,7 +185,7 @@ impl Writer {
         committed
     }
 
-    fn line_up(&mut self, poll: Poll, answers: &mut Vec<Answer>) {
+    fn line_up(&mut self, poll: Poll, answers: &mut Vec<(Promise, Answer)>) {
         match self.store.queue(&poll.queue) {
             Ok(queue) => {
                 let seconds = poll.wait_seconds.unwrap_or(queue.settings.wait_seconds);
@@ -169,10 +198,10 @@ impl Writer {
     }
 
     /// Gives the receives in line what is visible, and ends those that have waited long enough.
-    fn serve(&mut self, answers: &mut Vec<Answer>) -> Result<Option<i64>, Fault> {
+    fn serve(&mut self, answers: &mut Vec<(Promise, Answer)>) -> Result<Option<i64>, Fault> {
         let mut wake_at: Option<i64> = None;
         let mut wake_by = |at: i64| wake_at = Some(wake_at.map_or(at, |other| other.min(at)));
-        let Self { store, lines } = self;
+        let Self { store, lines, .. } = self;
         for (name, line) in &mut *lines {
             let queue = match store.queue(name) {
                 Ok(queue) => queue,
@@ -213,6 +242,9 @@ impl Writer {
     }
 }
 
-fn answer_to(poll: Poll, result: Result<Vec<Delivery>, Fault>) -> Answer {
-    Box::new(move |committed| drop(poll.reply.send(committed.and(result))))
+fn answer_to(poll: Poll, result: Result<Vec<Delivery>, Fault>) -> (Promise, Answer) {
+    let answer = move |committed: Result<(), Fault>| {
+        drop(poll.reply.send(committed.and(result)));
+    };
+    (Promise::Anyhow, Box::new(answer))
 }

@@ -296,17 +296,6 @@ async fn rows_are_there_after_a_crash() {
     assert_eq!(get(&client, "counter", "hits").await, Some(n(1)));
 }
 
-#[test]
-fn a_commit_waits_for_the_disk_by_default() {
-    // The engine leaves the setting alone, and it cannot be asked.
-    let dir = tempfile::tempdir().unwrap();
-    let connection = rusqlite::Connection::open(dir.path().join("any.sqlite")).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    let synchronous: i64 =
-        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
-    assert_eq!(synchronous, 2, "2 is FULL");
-}
-
 #[tokio::test]
 async fn a_table_in_a_file_can_be_changed_and_made_anew() {
     let dir = tempfile::tempdir().unwrap();

@@ -38,12 +38,12 @@ fn calls_that_wait_share_a_commit_and_are_answered_after_it() {
     let (jobs, waiting) = mpsc::channel();
     let mut results = Vec::new();
     for _ in 0..64 {
-        let (job, result) = job(send);
+        let (job, result) = job(Promise::Disk, send);
         jobs.send(job).unwrap_or_default();
         results.push(result);
     }
     // The last call sees the work of all before it, of which none is answered.
-    let (last, checked) = job(move |store| {
+    let (last, checked) = job(Promise::Disk, move |store| {
         assert_eq!(visible(store)?, 64);
         for result in &mut results {
             assert_eq!(result.try_recv(), Err(TryRecvError::Empty));
@@ -52,7 +52,7 @@ fn calls_that_wait_share_a_commit_and_are_answered_after_it() {
     });
     jobs.send(last).unwrap_or_default();
     drop(jobs);
-    run(store(), &waiting);
+    run(store(), None, &waiting);
 
     for mut result in checked.blocking_recv().unwrap().unwrap() {
         assert_eq!(result.try_recv(), Ok(Ok(())));
@@ -62,16 +62,16 @@ fn calls_that_wait_share_a_commit_and_are_answered_after_it() {
 #[test]
 fn a_failure_of_the_database_fails_the_whole_commit() {
     let (jobs, waiting) = mpsc::channel();
-    let (good, sent) = job(send);
-    let (bad, failed) = job(|store| {
+    let (good, sent) = job(Promise::Disk, send);
+    let (bad, failed) = job(Promise::Disk, |store| {
         send(store)?;
         Err::<(), _>(Fault::Internal("the disk is full".to_owned()))
     });
-    let (refused, not_found) = job(|store| store.queue("none").map(drop));
+    let (refused, not_found) = job(Promise::Disk, |store| store.queue("none").map(drop));
     for job in [good, bad, refused] {
         jobs.send(job).unwrap_or_default();
     }
-    let mut writer = Writer { store: store(), lines: HashMap::new() };
+    let mut writer = Writer { store: store(), disk: None, lines: HashMap::new() };
     writer.turn(waiting.try_iter());
 
     assert!(matches!(sent.blocking_recv(), Ok(Err(Fault::Internal(_)))));
@@ -80,7 +80,7 @@ fn a_failure_of_the_database_fails_the_whole_commit() {
     assert_eq!(visible(&mut writer.store), Ok(0));
 
     // The next one works.
-    let (good, sent) = job(send);
+    let (good, sent) = job(Promise::Disk, send);
     writer.turn([good].into_iter());
     assert_eq!(sent.blocking_recv(), Ok(Ok(())));
     assert_eq!(visible(&mut writer.store), Ok(1));
