@@ -106,7 +106,7 @@ fn built_at(revision: &str) -> anyhow::Result<PathBuf> {
     let probe = tree.join("tests/redirect-probe");
     std::fs::create_dir_all(probe.join("src"))?;
     std::fs::write(probe.join("Cargo.toml"), MANIFEST)?;
-    std::fs::copy(here().join("probe/src/main.rs"), probe.join("src/main.rs"))?;
+    std::fs::copy(here().join("redirect-probe/src/main.rs"), probe.join("src/main.rs"))?;
     let features = if tree.join("functions/rotate-salts").exists() { "salts" } else { "" };
     // A target folder of its own: Cargo takes crates of the same name and place in two worktrees for
     // the same, and would take one's for the other's.

@@ -124,7 +124,8 @@ fn actions(request: &HttpRequest) -> Vec<Action> {
                 Some("purges") => Resource::PurgesQueue,
                 _ => panic!("no permissions for this queue: {body}"),
             };
-            vec![(resource, format!("sqs:{operation}"))]
+            // Several at once have no permission of their own.
+            vec![(resource, format!("sqs:{}", operation.trim_end_matches("Batch")))]
         }
         ("TrentService", operation) => vec![(Resource::TokenKeys, format!("kms:{operation}"))],
         ("", method) => s3(method, request),
