@@ -30,6 +30,9 @@ use crate::stores;
 /// How long stopping may take. What is cut off then was not acknowledged: it is done again.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What makes the salts of visitors. It is needed before the first redirect; other schedules are not.
+const SALTS_ROTATION: &str = "rotate-salts";
+
 /// Where the data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
@@ -182,7 +185,12 @@ impl Platform {
         let mut schedules = Vec::new();
         for (name, worker) in &contract.schedules {
             let (clock, random) = (options.clock.clone(), options.random.clone());
-            schedules.push(Schedule::new(worker, functions.get(name)?.clone(), clock, random));
+            let schedule = Schedule::new(worker, functions.get(name)?.clone(), clock, random);
+            if options.poll && name == SALTS_ROTATION {
+                // Without a salt the visitor of the first clicks would be unknown.
+                schedule.once().await;
+            }
+            schedules.push(schedule);
         }
         let gateway = Gateway::new(
             &contract,
