@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use domain::{Day, DayError, Email, Origins, Slug};
 use lambda::{Clock, Env, Random, log_filter};
-use store::{AccountStore, LinkStore, Tables};
+use store::{AccountStore, RouteStore, Tables};
 use tracing_subscriber::prelude::*;
 
 use crate::data::{Owner, Ready};
@@ -421,11 +421,11 @@ async fn welcome(platform: &Platform) -> anyhow::Result<String> {
 
 /// A slug for the first line to try, which must work on the hundredth start, too.
 async fn free_slug(platform: &Platform) -> anyhow::Result<String> {
-    let links = LinkStore::new(&platform.aws(), TABLES.links);
+    let routes = RouteStore::new(&platform.aws(), TABLES.links);
     let origins = Origins::parse(platform.origins())?;
     let mut slug = "hello".to_owned();
     for number in 2..100 {
-        let found = links.follow(origins.default_domain(), &Slug::parse(&slug)?).await?;
+        let found = routes.follow(origins.default_domain(), &Slug::parse(&slug)?).await?;
         // One that was deleted may be used again.
         if matches!(found, store::Found::Nothing | store::Found::Deleted) {
             break;

@@ -28,7 +28,7 @@ async fn stored(world: &World) -> Option<Link> {
 }
 
 async fn follow(world: &World, slug: &str) -> Found {
-    world.links().follow(&link("x").domain, &Slug::parse(slug).unwrap()).await.unwrap()
+    world.routes().follow(&link("x").domain, &Slug::parse(slug).unwrap()).await.unwrap()
 }
 
 /// The link gets a title by another way than this function.
@@ -89,7 +89,7 @@ async fn its_tags_and_its_limit_go_with_it() {
     let page = world.links().page(link.workspace, &filter, None, 10).await.unwrap();
     assert!(page.links.is_empty());
     // Nothing is left that could be spent.
-    assert_eq!(world.links().spend(link.id, 1).await.unwrap(), store::Spent::Unlimited);
+    assert_eq!(world.routes().spend(link.id, 1).await.unwrap(), store::Spent::Unlimited);
 }
 
 #[tokio::test]

@@ -273,7 +273,7 @@ async fn a_purged_workspace_leaves_tombstones_and_its_log() {
     }
     for slug in ["spring", "fruehling", "other"] {
         let slug = domain::Slug::parse(slug).unwrap();
-        let found = world.links().follow(&other.domain, &slug).await.unwrap();
+        let found = world.routes().follow(&other.domain, &slug).await.unwrap();
         assert_eq!(found, Found::Deleted, "{slug}");
     }
     let (accounts, ada) = (world.accounts(), testkit::people::ada().id);

@@ -18,7 +18,7 @@ use lambda::{
     Request, Response, StatusCode, header, input,
 };
 use queue::{ClickMessage, ClickQueue};
-use store::{Found, LinkStore, SaltStore, Spent};
+use store::{Found, RouteStore, SaltReader, Spent};
 
 pub use crate::capture::Followed;
 use crate::capture::{Captured, Redirected, text};
@@ -63,12 +63,12 @@ enum Then {
 
 /// Builds the [`App`], once per process.
 pub async fn load(boot: Boot) -> Result<App, EnvError> {
-    let links = LinkStore::new(&boot.aws, boot.env.required("LINKS_TABLE")?);
-    let salts = SaltStore::new(&boot.aws, boot.env.required("SALTS_TABLE")?);
+    let routes = RouteStore::new(&boot.aws, boot.env.required("LINKS_TABLE")?);
+    let salts = SaltReader::new(&boot.aws, boot.env.required("SALTS_TABLE")?);
     let clicks = ClickQueue::new(&boot.aws, boot.env.required("CLICKS_QUEUE_URL")?);
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
     Ok(App {
-        routes: Routes::new(links, &boot.env)?,
+        routes: Routes::new(routes, &boot.env)?,
         clicks,
         visitors: Visitors::new(salts),
         orphans: Orphans::new(),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda::{Chain, Env, EnvError, Kind, Problem};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use store::{Found, LinkStore, ReadLinkError, Spent};
+use store::{Found, ReadLinkError, RouteStore, Spent};
 
 /// How much a process remembers: some 40,000 plain links, or a thousand with the longest URLs.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 300;
 /// The links, as the redirect sees them.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
-    links: LinkStore,
+    store: RouteStore,
     cache: Arc<Cache<(Domain, Slug), Entry, Bytes>>,
     /// The age up to which an answer is taken from the cache: the only place where an edit lags.
     ttl: SignedDuration,
@@ -33,13 +33,13 @@ struct Entry {
 }
 
 impl Routes {
-    /// The links of this store.
-    pub(crate) fn new(links: LinkStore, env: &Env) -> Result<Self, EnvError> {
+    /// The routes of this store.
+    pub(crate) fn new(store: RouteStore, env: &Env) -> Result<Self, EnvError> {
         let seconds = |name, default: u32| {
             env.parsed(name, default).map(|n| SignedDuration::from_secs(i64::from(n)))
         };
         Ok(Self {
-            links,
+            store,
             cache: Arc::new(Cache::with_weighter(1_000, CACHE_BYTES, Bytes)),
             ttl: seconds("CACHE_TTL_SECONDS", 30)?,
             stale: seconds("STALE_IF_ERROR_SECONDS", 300)?,
@@ -62,7 +62,7 @@ impl Routes {
         if let Some(entry) = known.as_ref().filter(|entry| entry.age(now) < self.ttl) {
             return Ok(Arc::clone(&entry.found));
         }
-        match self.links.follow(domain, slug).await {
+        match self.store.follow(domain, slug).await {
             Ok(found) => Ok(self.remember(address, found, now)),
             Err(error) => match known {
                 Some(entry) if entry.age(now) < self.ttl + self.stale => {
@@ -82,7 +82,7 @@ impl Routes {
         slug: &Slug,
         now: Timestamp,
     ) -> Result<Arc<Found>, Problem> {
-        let found = self.links.follow_newest(domain, slug).await.map_err(to_problem)?;
+        let found = self.store.follow_newest(domain, slug).await.map_err(to_problem)?;
         Ok(self.remember((domain.clone(), slug.clone()), found, now))
     }
 
@@ -100,7 +100,7 @@ impl Routes {
 
     /// Spends one click of a link's limit, once for a token.
     pub(crate) async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Problem> {
-        self.links.spend(link, token).await.map_err(|e| Problem::server(Kind::Unavailable, e))
+        self.store.spend(link, token).await.map_err(|e| Problem::server(Kind::Unavailable, e))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::{Click, Day, Salt, Visitor};
 use jiff::{SignedDuration, Timestamp};
 use lambda::Chain;
-use store::SaltStore;
+use store::SaltReader;
 
 /// A salt is not worth a longer wait, though nobody waits but the click.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// Tells visitors from each other by the salt of the day, which each process reads once.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitors {
-    salts: SaltStore,
+    salts: SaltReader,
     known: Arc<Mutex<Option<Known>>>,
 }
 
@@ -32,7 +32,7 @@ struct Known {
 }
 
 impl Visitors {
-    pub(crate) fn new(salts: SaltStore) -> Self {
+    pub(crate) fn new(salts: SaltReader) -> Self {
         Self { salts, known: Arc::default() }
     }
 

@@ -56,7 +56,7 @@ async fn a_salt_is_gone_forty_eight_hours_after_its_day_began() {
         let today = Day::of(world.clock.now());
         let there = salts(&world, today).await;
         assert!(there[2].is_some() && there[3].is_some(), "{hour}: there is always one to use");
-        if world.salts().read(first).await.unwrap().is_some() {
+        if world.salt_reader().read(first).await.unwrap().is_some() {
             hours_there = hour + 1;
         }
         world.clock.advance(SignedDuration::from_hours(1));
@@ -72,7 +72,7 @@ async fn what_was_missed_for_two_days_is_made_up_for() {
     world.clock.advance(SignedDuration::from_hours(96));
     rotate(&world).await;
     for day in [first, first.next()] {
-        assert_eq!(world.salts().read(day).await.unwrap(), None, "{day}");
+        assert_eq!(world.salt_reader().read(day).await.unwrap(), None, "{day}");
     }
 }
 

@@ -55,7 +55,7 @@ async fn stored(world: &World) -> Option<Link> {
 }
 
 async fn follow(world: &World, text: &str) -> Found {
-    world.links().follow(&link("x").domain, &slug(text)).await.unwrap()
+    world.routes().follow(&link("x").domain, &slug(text)).await.unwrap()
 }
 
 /// The address that a slug leads to.
@@ -272,7 +272,7 @@ async fn another_limit_keeps_what_is_spent_and_a_new_one_begins_at_nothing() {
     let (world, function) = start().await;
     let spring = LinkId::parse(SPRING).unwrap();
     let spend = async |token, expected| {
-        assert_eq!(world.links().spend(spring, token).await.unwrap(), expected);
+        assert_eq!(world.routes().spend(spring, token).await.unwrap(), expected);
     };
     assert_eq!(patch(&json!({ "max_clicks": 1 })).send(&function).await.status, 200);
     spend(1, Spent::Granted).await;

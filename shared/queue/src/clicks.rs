@@ -7,14 +7,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::operation::send_message::SendMessageError;
-use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_json::{CallError, Client, Service};
 use aws_types::SdkConfig;
 use domain::{Click, ClickId, Orphan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -48,6 +44,45 @@ struct Waiting {
     sent: oneshot::Sender<Result<(), SendError>>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessage<'q> {
+    queue_url: &'q str,
+    message_body: &'q str,
+}
+
+/// The answer to a message that was taken. Nothing of it is needed.
+#[derive(Deserialize)]
+struct Sent {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessageBatch<'q> {
+    queue_url: &'q str,
+    entries: Vec<Entry<'q>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'q> {
+    id: String,
+    message_body: &'q str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SentTogether {
+    /// Those that were taken. It is left out where none was.
+    #[serde(default)]
+    successful: Vec<Taken>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Taken {
+    id: String,
+}
+
 /// How a message goes.
 enum Turn<'q> {
     /// Nobody else is sending.
@@ -64,18 +99,18 @@ pub enum SendError {
     Unavailable {
         /// Which one.
         id: ClickId,
-        /// What the SDK said.
+        /// Why.
         #[source]
-        source: Box<SdkError<SendMessageError>>,
+        source: Box<CallError>,
     },
     /// SQS is slow or away, and others were to go with it.
     #[error("sending the click `{id}` with others")]
     Together {
         /// Which one.
         id: ClickId,
-        /// What the SDK said.
+        /// Why.
         #[source]
-        source: Arc<SdkError<SendMessageBatchError>>,
+        source: Arc<CallError>,
     },
     /// The process ends.
     #[error("nobody is left to send the click `{id}`")]
@@ -97,7 +132,7 @@ pub enum SendError {
 impl ClickQueue {
     /// The queue at this URL.
     pub fn new(aws: &SdkConfig, url: impl Into<String>) -> Self {
-        Self { client: Client::new(aws), url: url.into(), line: Arc::default() }
+        Self { client: Client::new(aws, Service::Sqs), url: url.into(), line: Arc::default() }
     }
 
     /// Sends one click. A click that is sent twice is counted once.
@@ -157,26 +192,20 @@ impl ClickQueue {
     }
 
     async fn send_one(&self, id: ClickId, body: String) -> Result<(), SendError> {
-        let call = self.client.send_message().queue_url(&self.url).message_body(body);
-        call.send()
-            .await
-            .map(drop)
-            .map_err(|source| SendError::Unavailable { id, source: Box::new(source) })
+        let message = SendMessage { queue_url: &self.url, message_body: &body };
+        let sent = self.client.call::<Sent>("SendMessage", &message).await;
+        sent.map(drop).map_err(|source| SendError::Unavailable { id, source: Box::new(source) })
     }
 
     /// Sends these in one call, and tells each what came of it. The answer is those that were not
     /// taken, though others of the same call were.
     async fn send_together(&self, waiting: Vec<Waiting>) -> Vec<Waiting> {
-        let entry = |(at, waiting): (usize, &Waiting)| {
-            SendMessageBatchRequestEntry::builder()
-                .id(at.to_string())
-                .message_body(&waiting.body)
-                .build()
-                .expect("id and body are set")
-        };
-        let entries = waiting.iter().enumerate().map(entry).collect();
-        let call = self.client.send_message_batch().queue_url(&self.url);
-        match call.set_entries(Some(entries)).send().await {
+        let entries = waiting.iter().enumerate();
+        let entries = entries
+            .map(|(at, waiting)| Entry { id: at.to_string(), message_body: &waiting.body })
+            .collect();
+        let messages = SendMessageBatch { queue_url: &self.url, entries };
+        match self.client.call::<SentTogether>("SendMessageBatch", &messages).await {
             Ok(answer) => told(&answer, waiting),
             Err(source) => {
                 let source = Arc::new(source);
@@ -190,9 +219,9 @@ impl ClickQueue {
 }
 
 /// Tells those that were taken. The answer is the others.
-fn told(answer: &SendMessageBatchOutput, waiting: Vec<Waiting>) -> Vec<Waiting> {
+fn told(answer: &SentTogether, waiting: Vec<Waiting>) -> Vec<Waiting> {
     let taken: Vec<usize> =
-        answer.successful().iter().filter_map(|entry| entry.id().parse().ok()).collect();
+        answer.successful.iter().filter_map(|entry| entry.id.parse().ok()).collect();
     let (taken, left): (Vec<_>, Vec<_>) =
         waiting.into_iter().enumerate().partition(|(at, _)| taken.contains(at));
     for (_, Waiting { sent, .. }) in taken {

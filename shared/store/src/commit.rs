@@ -1,6 +1,7 @@
 //! Transactions of a few rows that belong together.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -73,7 +74,7 @@ pub(crate) async fn commit(
     let beside = journal.changes().into_iter().map(|change| change.into_item(journal.table()));
     let order = journal.order().map(|(table, change)| change.into_item(table));
     let items = items.chain(beside).chain(order).collect();
-    let failed = match transact(client, items, None).await {
+    let failed = match transact(client, items).await {
         Ok(()) => return Ok(()),
         Err(CommitError::Conditions(failed)) => failed,
         Err(error @ (CommitError::Answered | CommitError::Unavailable(_))) => return Err(error),
@@ -92,69 +93,80 @@ pub(crate) async fn commit(
     }
 }
 
-/// Writes all or nothing, exactly once for a token: for changes whose conditions do not tell that
-/// they were made already.
-pub(crate) async fn commit_once(
-    client: &Client,
-    table: &str,
-    changes: Vec<Change>,
-    token: u128,
-) -> Result<(), CommitError> {
-    let items = changes.into_iter().map(|change| change.into_item(table)).collect();
-    transact(client, items, Some(token)).await
-}
-
 /// The SDK makes a request token for each call and keeps it over its own retries: if only the
 /// answer was lost, the second sending changes nothing and answers as the first would have. A
 /// transaction that DynamoDB has cancelled for what may pass is sent anew, as another call. An earlier
 /// sending of it may still be on its way: where no condition tells that a write was made already,
-/// whoever asks for it gives the `token` of all its calls.
-async fn transact(
-    client: &Client,
-    items: Vec<TransactWriteItem>,
-    token: Option<u128>,
-) -> Result<(), CommitError> {
-    let token = token.map(|token| format!("{token:032x}"));
+/// whoever asks for it gives a token to all its calls, as [`RouteStore::spend`](crate::RouteStore::spend)
+/// does.
+async fn transact(client: &Client, items: Vec<TransactWriteItem>) -> Result<(), CommitError> {
     let mut dice = Dice::of_chance();
     for attempt in 1.. {
-        let call = client
-            .transact_write_items()
-            .set_client_request_token(token.clone())
-            .set_transact_items(Some(items.clone()));
+        let call = client.transact_write_items().set_transact_items(Some(items.clone()));
         let Err(error) = call.send().await else { return Ok(()) };
-        let reasons = match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                cancelled.cancellation_reasons()
-            }
-            Some(_) | None => return Err(CommitError::Unavailable(Box::new(error))),
-        };
-        // Even where a condition has failed already: another one that counts more may fail next time.
-        if !reasons.iter().any(may_pass) || attempt == TRIES {
-            let failed = failed_conditions(reasons);
-            return Err(match failed.is_empty() {
-                true => CommitError::Unavailable(Box::new(error)),
-                false => CommitError::Conditions(failed),
-            });
+        if let Some(error) = failure(error).verdict(attempt) {
+            return Err(error);
         }
         pause(client, dice.pause(attempt)).await;
     }
     Ok(())
 }
 
-/// Whether an item was in the way of its transaction for this moment only.
-fn may_pass(reason: &CancellationReason) -> bool {
-    const CODES: [&str; 3] =
-        ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    reason.code().is_some_and(|code| CODES.contains(&code))
+fn failure(error: SdkError<TransactWriteItemsError>) -> Failure {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons()
+        }
+        Some(_) | None => &[],
+    };
+    let reason = |reason: &CancellationReason| Reason {
+        code: reason.code().map(str::to_owned),
+        row: reason.item().cloned(),
+    };
+    Failure { reasons: reasons.iter().map(reason).collect(), source: Box::new(error) }
 }
 
-fn failed_conditions(reasons: &[CancellationReason]) -> Vec<(usize, Option<Item>)> {
-    reasons
-        .iter()
-        .enumerate()
-        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-        .map(|(at, reason)| (at, reason.item().filter(|row| !row.is_empty()).cloned()))
-        .collect()
+/// Why one sending of a transaction wrote nothing.
+pub(crate) struct Failure {
+    /// For each item, if it was cancelled.
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) source: Cause,
+}
+
+/// What DynamoDB says of an item of a transaction that it has cancelled.
+pub(crate) struct Reason {
+    pub(crate) code: Option<String>,
+    pub(crate) row: Option<Item>,
+}
+
+impl Failure {
+    /// What it comes to after so many sendings; nothing if the next one may go well.
+    pub(crate) fn verdict(self, attempt: u32) -> Option<CommitError> {
+        // Even where a condition has failed already: another one that counts more may fail next time.
+        if attempt < TRIES && self.reasons.iter().any(Reason::may_pass) {
+            return None;
+        }
+        let failed: Vec<_> = self
+            .reasons
+            .into_iter()
+            .enumerate()
+            .filter(|(_, reason)| reason.code.as_deref() == Some("ConditionalCheckFailed"))
+            .map(|(at, reason)| (at, reason.row.filter(|row| !row.is_empty())))
+            .collect();
+        Some(match failed.is_empty() {
+            true => CommitError::Unavailable(self.source),
+            false => CommitError::Conditions(failed),
+        })
+    }
+}
+
+impl Reason {
+    /// Whether an item was in the way of its transaction for this moment only.
+    fn may_pass(&self) -> bool {
+        const CODES: [&str; 3] =
+            ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+        self.code.as_deref().is_some_and(|code| CODES.contains(&code))
+    }
 }
 
 impl Change {

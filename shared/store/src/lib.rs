@@ -17,6 +17,7 @@ mod row;
 mod salts;
 mod schema;
 mod unavailable;
+mod wire;
 
 pub use accounts::{
     AcceptError, AccountStore, After, AfterError, Attempt, ChangeMemberError, Claimed,
@@ -31,8 +32,8 @@ pub use journal::{Answer, Journal};
 pub use ledger::LedgerStore;
 pub use links::{
     CreateError, Cursor, CursorError, DeleteError, Existence, Filter, Found, LinkPage, LinkStore,
-    ReadLinkError, Spent, UpdateError,
+    ReadLinkError, RouteStore, Spent, UpdateError,
 };
-pub use salts::SaltStore;
+pub use salts::{SaltReader, SaltStore};
 pub use schema::{Tables, create_tables};
 pub use unavailable::Unavailable;

@@ -9,7 +9,9 @@ use embedded::Embedded;
 use jiff::Timestamp;
 use lambda::{Boot, Clock, Env, Function, Invocation, Kind, Metrics, Random};
 use serde_json::{Value, json};
-use store::{AccountStore, Journal, LedgerStore, LinkStore, SaltStore, Tables};
+use store::{
+    AccountStore, Journal, LedgerStore, LinkStore, RouteStore, SaltReader, SaltStore, Tables,
+};
 use tempfile::NamedTempFile;
 
 use crate::answer::Answer;
@@ -190,6 +192,11 @@ impl World {
         LinkStore::new(&self.embedded.sdk_config(), LINKS)
     }
 
+    /// What slugs lead to, unseen by the probe.
+    pub fn routes(&self) -> RouteStore {
+        RouteStore::new(&self.embedded.sdk_config(), LINKS)
+    }
+
     /// The ledger, unseen by the probe.
     pub fn ledger(&self) -> LedgerStore {
         LedgerStore::new(&self.embedded.sdk_config(), CLICKS, LINKS)
@@ -212,6 +219,11 @@ impl World {
     /// The salts of days, unseen by the probe.
     pub fn salts(&self) -> SaltStore {
         SaltStore::new(&self.embedded.sdk_config(), SALTS)
+    }
+
+    /// The salts as they are read, unseen by the probe.
+    pub fn salt_reader(&self) -> SaltReader {
+        SaltReader::new(&self.embedded.sdk_config(), SALTS)
     }
 
     /// The stores' own configuration, unseen by the probe.

@@ -9,6 +9,7 @@ mod ids;
 mod item;
 mod list;
 mod read;
+mod routes;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ use aws_types::SdkConfig;
 pub use change::{CreateError, DeleteError, UpdateError};
 pub use ids::Existence;
 pub use list::{Cursor, CursorError, Filter, LinkPage};
-pub use read::{Found, ReadLinkError, Spent};
+pub use read::ReadLinkError;
+pub use routes::{Found, RouteStore, Spent};
 
 /// The links table.
 #[derive(Debug, Clone)]

@@ -1,13 +1,12 @@
-//! Reading one link, following a slug, and spending a click limit.
+//! Reading links.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use domain::{Domain, Link, LinkId, Route, Slug, WorkspaceId};
+use domain::{Link, LinkId, WorkspaceId};
 
 use super::LinkStore;
-use super::item::{SlugRow, read_link, read_slug};
-use crate::commit::{Change, CommitError, Condition, commit_once};
+use super::item::read_link;
 use crate::dice::Dice;
 use crate::keys::{self, Key};
 use crate::row::{BadRow, Item};
@@ -24,28 +23,6 @@ pub enum ReadLinkError {
     BadRow(#[from] BadRow),
 }
 
-/// What a slug leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// A link.
-    Route(Box<Route>),
-    /// Nothing any more.
-    Deleted,
-    /// Nothing.
-    Nothing,
-}
-
-/// What came of spending one click of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spent {
-    /// There was one left.
-    Granted,
-    /// All are used.
-    UsedUp,
-    /// There is no limit: it was taken away, or the link is gone.
-    Unlimited,
-}
-
 /// How often the rest of a batch is asked for that DynamoDB did not answer at once.
 const BATCH_TRIES: u32 = 5;
 
@@ -56,57 +33,8 @@ impl LinkStore {
         workspace: WorkspaceId,
         id: LinkId,
     ) -> Result<Option<Link>, ReadLinkError> {
-        let row = self.row(keys::link(workspace, id), true).await?;
+        let row = self.row(keys::link(workspace, id)).await?;
         Ok(row.as_ref().map(read_link).transpose()?)
-    }
-
-    /// What a slug leads to. One eventually consistent `GetItem`, and where that finds no link one
-    /// consistent one: a link works right after its 201.
-    pub async fn follow(&self, domain: &Domain, slug: &Slug) -> Result<Found, ReadLinkError> {
-        match self.found(domain, slug, false).await? {
-            Found::Route(route) => Ok(Found::Route(route)),
-            Found::Deleted | Found::Nothing => self.follow_newest(domain, slug).await,
-        }
-    }
-
-    /// What a slug leads to by now. One consistent `GetItem`.
-    pub async fn follow_newest(
-        &self,
-        domain: &Domain,
-        slug: &Slug,
-    ) -> Result<Found, ReadLinkError> {
-        self.found(domain, slug, true).await
-    }
-
-    async fn found(
-        &self,
-        domain: &Domain,
-        slug: &Slug,
-        consistent: bool,
-    ) -> Result<Found, ReadLinkError> {
-        let row = self.row(keys::slug(domain.as_str(), slug.as_str()), consistent).await?;
-        let Some(row) = row else { return Ok(Found::Nothing) };
-        Ok(match read_slug(&row)? {
-            SlugRow::Route(route) => Found::Route(route),
-            SlugRow::Deleted => Found::Deleted,
-        })
-    }
-
-    /// Spends one click of a link's limit, exactly once for a token: however often it is sent, and
-    /// in whatever order that arrives, a lost answer does not spend two.
-    pub async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Unavailable> {
-        let left = Condition::of("used_clicks < max_clicks").with(":one", 1);
-        let spend = Change::Update(keys::limit(link), "SET used_clicks = used_clicks + :one", left);
-        match commit_once(&self.client, &self.table, vec![spend], token).await {
-            Ok(()) => Ok(Spent::Granted),
-            Err(CommitError::Conditions(failed)) if failed.iter().all(|(_, row)| row.is_none()) => {
-                Ok(Spent::Unlimited)
-            }
-            Err(CommitError::Conditions(_) | CommitError::Answered) => Ok(Spent::UsedUp),
-            Err(CommitError::Unavailable(source)) => {
-                Err(Unavailable::new(format!("spending a click of the link `{link}`"), source))
-            }
-        }
     }
 
     /// These links of a workspace, in this order, each once, without those that are gone. One
@@ -165,7 +93,7 @@ impl LinkStore {
         Ok((rows, rest.map(|rest| rest.keys).unwrap_or_default()))
     }
 
-    async fn row(&self, key: Key, consistent: bool) -> Result<Option<Item>, Unavailable> {
+    async fn row(&self, key: Key) -> Result<Option<Item>, Unavailable> {
         let pk = AttributeValue::S(key.pk.clone());
         let call = self
             .client
@@ -173,7 +101,7 @@ impl LinkStore {
             .table_name(&self.table)
             .key(keys::PK, pk)
             .key(keys::SK, AttributeValue::S(key.sk))
-            .consistent_read(consistent);
+            .consistent_read(true);
         let answer = call
             .send()
             .await

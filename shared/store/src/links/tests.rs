@@ -57,13 +57,17 @@ async fn store() -> (Embedded, LinkStore) {
     (embedded, LinkStore::new(&aws, "links"))
 }
 
-async fn follow(store: &LinkStore, link: &Link, text: &str) -> Found {
-    store.follow(&link.domain, &slug(text)).await.unwrap()
+fn routes(embedded: &Embedded) -> RouteStore {
+    RouteStore::new(&embedded.sdk_config(), "links")
+}
+
+async fn follow(embedded: &Embedded, link: &Link, text: &str) -> Found {
+    routes(embedded).follow(&link.domain, &slug(text)).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_link_reads_back_whole_and_its_slugs_lead_to_it() {
-    let (_embedded, store) = store().await;
+    let (embedded, store) = store().await;
     let mut link = link(1);
     link.aliases = vec![slug("a"), slug("мир")];
     link.definition.tags = vec![Tag::parse("x#y").unwrap(), Tag::parse("b").unwrap()];
@@ -79,9 +83,9 @@ async fn a_link_reads_back_whole_and_its_slugs_lead_to_it() {
     assert_eq!(store.find(link.workspace, link.id).await.unwrap().as_ref(), Some(&link));
     let route = Found::Route(Box::new(domain::Route::of(&link)));
     for text in ["s1", "a", "мир"] {
-        assert_eq!(follow(&store, &link, text).await, route, "{text}");
+        assert_eq!(follow(&embedded, &link, text).await, route, "{text}");
     }
-    assert_eq!(follow(&store, &link, "S1").await, Found::Nothing);
+    assert_eq!(follow(&embedded, &link, "S1").await, Found::Nothing);
 }
 
 #[tokio::test]
@@ -95,14 +99,14 @@ async fn what_another_workspace_owns_does_not_exist() {
 
 #[tokio::test]
 async fn a_taken_slug_is_named_and_nothing_is_written() {
-    let (_embedded, store) = store().await;
+    let (embedded, store) = store().await;
     store.create(&link(1), &Journal::none()).await.unwrap();
     let mut second = link(2);
     second.aliases = vec![slug("free"), slug("s1")];
     let error = store.create(&second, &Journal::none()).await.unwrap_err();
     assert!(matches!(error, CreateError::SlugTaken(taken) if taken == slug("s1")));
     assert_eq!(store.find(second.workspace, second.id).await.unwrap(), None);
-    assert_eq!(follow(&store, &second, "free").await, Found::Nothing);
+    assert_eq!(follow(&embedded, &second, "free").await, Found::Nothing);
 }
 
 #[tokio::test]
@@ -118,7 +122,7 @@ async fn a_write_that_arrives_twice_is_one_link() {
 
 #[tokio::test]
 async fn an_edit_changes_all_slugs_at_once_and_frees_none() {
-    let (_embedded, store) = store().await;
+    let (embedded, store) = store().await;
     let old = link(1);
     store.create(&old, &Journal::none()).await.unwrap();
     let change = LinkChange {
@@ -129,14 +133,14 @@ async fn an_edit_changes_all_slugs_at_once_and_frees_none() {
     let new = old.edited(change, now()).unwrap();
     store.update(&old, &new, &Journal::none()).await.unwrap();
     let route = Found::Route(Box::new(domain::Route::of(&new)));
-    assert_eq!(follow(&store, &new, "new").await, route);
-    assert_eq!(follow(&store, &new, "s1").await, route);
+    assert_eq!(follow(&embedded, &new, "new").await, route);
+    assert_eq!(follow(&embedded, &new, "s1").await, route);
 
     // Without the alias the old slug is gone, and no stranger can take it.
     let change = LinkChange { aliases: Some(Vec::new()), ..LinkChange::default() };
     let newest = new.edited(change, now()).unwrap();
     store.update(&new, &newest, &Journal::none()).await.unwrap();
-    assert_eq!(follow(&store, &new, "s1").await, Found::Deleted);
+    assert_eq!(follow(&embedded, &new, "s1").await, Found::Deleted);
     let mut stranger = link(2);
     (stranger.workspace, stranger.slug) = (workspace(2), slug("s1"));
     assert!(matches!(
@@ -184,7 +188,7 @@ async fn a_slug_of_another_link_cannot_be_edited_in() {
 
 #[tokio::test]
 async fn a_deleted_link_is_gone_but_not_forgotten() {
-    let (_embedded, store) = store().await;
+    let (embedded, store) = store().await;
     let mut link = link(1);
     link.aliases = vec![slug("a")];
     link.definition.tags = vec![Tag::parse("t").unwrap()];
@@ -192,8 +196,8 @@ async fn a_deleted_link_is_gone_but_not_forgotten() {
     store.create(&link, &Journal::none()).await.unwrap();
     store.delete(&link, now(), &Journal::none()).await.unwrap();
     assert_eq!(store.find(link.workspace, link.id).await.unwrap(), None);
-    assert_eq!(follow(&store, &link, "s1").await, Found::Deleted);
-    assert_eq!(follow(&store, &link, "a").await, Found::Deleted);
+    assert_eq!(follow(&embedded, &link, "s1").await, Found::Deleted);
+    assert_eq!(follow(&embedded, &link, "a").await, Found::Deleted);
     let tagged = Filter { tag: Tag::parse("t").ok(), prefix: None };
     assert!(store.page(link.workspace, &tagged, None, 10).await.unwrap().links.is_empty());
     assert_eq!(store.every_id(link.workspace).await.unwrap(), [(link.id, 1)]);
@@ -258,11 +262,12 @@ async fn chance_leads_everywhere_also_into_a_crowd() {
 
 #[tokio::test]
 async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
-    let (_embedded, store) = store().await;
+    let (embedded, store) = store().await;
+    let routes = routes(&embedded);
     let mut old = link(1);
     old.definition.max_clicks = Some(3);
     store.create(&old, &Journal::none()).await.unwrap();
-    let spends = (0..20).map(|token| store.spend(old.id, token));
+    let spends = (0..20).map(|token| routes.spend(old.id, token));
     let spent = futures_util::future::join_all(spends).await;
     let granted = spent.iter().filter(|s| matches!(s, Ok(Spent::Granted))).count();
     assert_eq!((granted, spent.len()), (3, 20));
@@ -270,17 +275,17 @@ async fn a_limit_is_spent_exactly_and_counts_from_when_it_is_set() {
     let more = LinkChange { max_clicks: Some(Some(4)), ..LinkChange::default() };
     let new = old.edited(more, now()).unwrap();
     store.update(&old, &new, &Journal::none()).await.unwrap();
-    assert_eq!(store.spend(old.id, 101).await.unwrap(), Spent::Granted);
-    assert_eq!(store.spend(old.id, 102).await.unwrap(), Spent::UsedUp);
+    assert_eq!(routes.spend(old.id, 101).await.unwrap(), Spent::Granted);
+    assert_eq!(routes.spend(old.id, 102).await.unwrap(), Spent::UsedUp);
 
     let none = new.edited(LinkChange { max_clicks: Some(None), ..LinkChange::default() }, now());
     let none = none.unwrap();
     store.update(&new, &none, &Journal::none()).await.unwrap();
-    assert_eq!(store.spend(old.id, 99).await.unwrap(), Spent::Unlimited);
+    assert_eq!(routes.spend(old.id, 99).await.unwrap(), Spent::Unlimited);
     let again = LinkChange { max_clicks: Some(Some(1)), ..LinkChange::default() };
     store.update(&none, &none.edited(again, now()).unwrap(), &Journal::none()).await.unwrap();
-    assert_eq!(store.spend(old.id, 103).await.unwrap(), Spent::Granted);
-    assert_eq!(store.spend(old.id, 104).await.unwrap(), Spent::UsedUp);
+    assert_eq!(routes.spend(old.id, 103).await.unwrap(), Spent::Granted);
+    assert_eq!(routes.spend(old.id, 104).await.unwrap(), Spent::UsedUp);
 }
 
 #[tokio::test]

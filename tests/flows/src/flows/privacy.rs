@@ -139,7 +139,7 @@ async fn who_came_on_one_day_is_nobody_on_the_next_and_cannot_be_found_again() {
     for days in 2..8 {
         let day = today.plus(-days).to_string();
         assert!(!salts.iter().any(|row| row.contains(&day)), "{salts:?}");
-        let salt = service.world.salts().read(today.plus(-days)).await;
+        let salt = service.world.salt_reader().read(today.plus(-days)).await;
         assert_eq!(salt.expect("the store answers"), None);
     }
 }
