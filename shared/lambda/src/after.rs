@@ -11,7 +11,6 @@
 //! cannot be posted. Otherwise the extension would wait for ever, and every later invocation with
 //! it. Invocations and ends are counted, so it does not matter whose event arrives first.
 
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,14 +20,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use lambda_extension::Extension;
 use lambda_http::Response;
 use lambda_http::{Body, Context};
 use lambda_runtime::LambdaInvocation;
-use lambda_runtime::tower::{Layer, Service, service_fn};
+use lambda_runtime::tower::{Layer, Service};
 use tokio::sync::watch;
 
+use crate::chain::Chain;
 use crate::clock::Clock;
+use crate::env::Env;
+use crate::extension::{Extension, ExtensionError};
 use crate::problem::Problem;
 
 /// How long before the function's deadline work must give up, so that it can still say so.
@@ -116,12 +117,15 @@ impl<T: Send + 'static> Outbox<T> {
     }
 
     /// Work is done after the answer, if this process can register as an extension.
-    pub(crate) async fn register(work: Work<T>, clock: Clock) -> Self {
-        let awake = Arc::new(Awake::default());
-        match extend(Arc::clone(&awake)).await {
-            Ok(()) => Self { work, clock, extension: Some(awake) },
+    pub(crate) async fn register(env: &Env, work: Work<T>, clock: Clock) -> Self {
+        match Extension::register(env, "after-answer").await {
+            Ok(extension) => {
+                let awake = Arc::new(Awake::default());
+                tokio::spawn(stay(extension, Arc::clone(&awake)));
+                Self { work, clock, extension: Some(awake) }
+            }
             Err(error) => {
-                let error = error.to_string();
+                let error = Chain(&error).to_string();
                 tracing::warn!(error, "no Extensions API: clicks are sent before the answer");
                 Self::before(work, clock)
             }
@@ -172,32 +176,21 @@ struct Count {
     over: u64,
 }
 
-/// Registers for INVOKE only, and runs the extension's loop beside the runtime's.
-async fn extend(awake: Arc<Awake>) -> Result<(), lambda_extension::Error> {
-    let over = awake.count.subscribe();
+/// Runs the extension's loop beside the runtime's.
+async fn stay(mut extension: Extension, awake: Arc<Awake>) {
+    let mut over = awake.count.subscribe();
     let mut invocations = 0;
-    let on_event = move |event: lambda_extension::LambdaEvent| {
-        invocations += u64::from(event.next.is_invoke());
-        let (mut over, expected) = (over.clone(), invocations);
-        async move {
-            // An error would mean that the process is about to end.
-            let _ = over.wait_for(|count| expected <= count.over).await;
-            Ok::<(), Infallible>(())
+    let error: ExtensionError = loop {
+        match extension.next().await {
+            Ok(is_invocation) => invocations += u64::from(is_invocation),
+            Err(error) => break error,
         }
+        // An error would mean that the process is about to end.
+        let _ = over.wait_for(|count| invocations <= count.over).await;
     };
-    let registered = Extension::new()
-        .with_extension_name("after-answer")
-        .with_events(&["INVOKE"])
-        .with_events_processor(service_fn(on_event))
-        .register()
-        .await?;
-    tokio::spawn(async move {
-        let outcome = registered.run().await;
-        awake.broken.store(true, Ordering::Relaxed);
-        let error = outcome.err().map(|error| error.to_string());
-        tracing::error!(error, "the extension ended: clicks are sent before the answer");
-    });
-    Ok(())
+    awake.broken.store(true, Ordering::Relaxed);
+    let error = Chain(&error).to_string();
+    tracing::error!(error, "the extension ended: clicks are sent before the answer");
 }
 
 /// Does the work once the answer has been posted, and says when an invocation is over.

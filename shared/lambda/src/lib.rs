@@ -12,6 +12,7 @@ mod chain;
 mod clock;
 mod door;
 mod env;
+mod extension;
 pub mod form;
 mod function;
 mod http;

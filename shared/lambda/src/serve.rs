@@ -73,7 +73,7 @@ where
         let mode = boot.env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
         let work: Work<T> = function::work(app.clone(), then);
         let outbox = match mode {
-            ClickSend::After => Outbox::register(work, boot.clock.clone()).await,
+            ClickSend::After => Outbox::register(&boot.env, work, boot.clock.clone()).await,
             ClickSend::Before => Outbox::before(work, boot.clock.clone()),
         };
         let hand_over = HandOver::of(&outbox);
