@@ -74,14 +74,15 @@ fn may_know(name: &str, is_function: bool) -> &'static [&'static str] {
             "store",
             "tokens",
         ],
-        "agents" | "store" | "queue" | "lake" | "passwords" => &["domain"],
+        "store" | "queue" => &["aws-json", "domain"],
+        "agents" | "lake" | "passwords" => &["domain"],
         "archive" => &["domain", "lake"],
         "guard" => &["domain", "lambda", "store"],
         "sso" | "tokens" => &["domain", "lambda"],
         "api" => &["domain", "lambda", "store"],
         "stats" => &["api", "domain", "lambda", "store"],
         "testkit" => &["domain", "embedded", "lambda", "store"],
-        // `domain`, `lambda` and `embedded` know nobody; `flows` has tests only.
+        // `aws-json`, `domain`, `lambda` and `embedded` know nobody; `flows` has tests only.
         _ => &[],
     }
 }
@@ -120,6 +121,7 @@ fn dependencies_stay_behind_their_firewalls() {
     let graph = Graph::read();
     let cases = [
         ("domain", ["aws-", "lambda", "http", "hyper", "tokio"].as_slice()),
+        ("aws-json", &["aws-sdk-", "lambda_"]),
         ("lambda", &["aws-sdk-"]),
         ("store", &["aws-sdk-sqs", "aws-sdk-s3", "lambda_"]),
         ("queue", &["aws-sdk-dynamodb", "aws-sdk-s3", "lambda_"]),
