@@ -18,7 +18,7 @@ async fn rotate(world: &World) {
 
 /// The salts of the days from two before `today` to one after it.
 async fn salts(world: &World, today: Day) -> [Option<Salt>; 4] {
-    let salts = world.salts();
+    let salts = world.salt_reader();
     let of = async |days| salts.read(today.plus(days)).await.unwrap();
     [of(-2).await, of(-1).await, of(0).await, of(1).await]
 }
