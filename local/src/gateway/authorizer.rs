@@ -1,12 +1,13 @@
 //! The Lambda authorizer, and what is remembered of its decisions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Clock, Function};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// How long a decision holds: as long as API Gateway is told to keep it.
 const TTL: SignedDuration = SignedDuration::from_secs(60);
@@ -20,8 +21,8 @@ const MAX_BYTES: usize = 4096;
 /// What the authorizer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Go on, with this context (JSON).
-    Allowed(Arc<str>),
+    /// Go on, with this context.
+    Allowed(Arc<HashMap<String, Value>>),
     /// 403.
     Denied,
 }
@@ -40,7 +41,7 @@ pub(super) struct Authorizer {
 struct Decision {
     is_authorized: bool,
     #[serde(default)]
-    context: Option<Map<String, Value>>,
+    context: Option<HashMap<String, Value>>,
 }
 
 impl Authorizer {
@@ -66,8 +67,7 @@ impl Authorizer {
     ) -> Result<Verdict, serde_json::Error> {
         let decision: Decision = serde_json::from_slice(answer)?;
         let verdict = if decision.is_authorized {
-            let context = decision.context.unwrap_or_default();
-            Verdict::Allowed(serde_json::to_string(&context)?.into())
+            Verdict::Allowed(Arc::new(decision.context.unwrap_or_default()))
         } else {
             Verdict::Denied
         };

@@ -7,9 +7,8 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName};
-
-use crate::json::Object;
+use anyhow::Context;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What proves that a request came through the front door.
 const SECRET: &str = "x-origin-secret";
@@ -26,35 +25,43 @@ const PARTS: [&str; 3] =
 /// The front door of one gateway.
 #[derive(Clone)]
 pub(super) struct Edge {
-    secret: String,
+    secret: HeaderValue,
 }
 
 impl Edge {
     /// `setting`: what functions are told as `ORIGIN_SECRET`. Of several secrets the first is the
     /// newest.
-    pub(super) fn new(setting: &str) -> Self {
-        Self { secret: setting.split(',').next().unwrap_or_default().trim().to_owned() }
+    pub(super) fn new(setting: &str) -> anyhow::Result<Self> {
+        let newest = setting.split(',').next().unwrap_or_default().trim();
+        let secret = HeaderValue::from_str(newest);
+        Ok(Self { secret: secret.context("`ORIGIN_SECRET` must be good for a header")? })
     }
 
-    /// Adds the headers.
-    pub(super) fn fill(&self, out: &mut Object<'_>, headers: &HeaderMap, source: IpAddr) {
+    /// Adds the headers to those of an event.
+    pub(super) fn fill(&self, out: &mut HeaderMap, headers: &HeaderMap, source: IpAddr) {
         let said = |name: &str| {
             let value = headers.get(name)?.as_bytes();
             std::str::from_utf8(value).ok().map(str::trim).filter(|it| !it.is_empty())
         };
-        out.text(SECRET, &self.secret);
+        let mut tell = |name: &'static str, value: &str| {
+            // What is no header's value was none in the request, either.
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                out.insert(HeaderName::from_static(name), value);
+            }
+        };
         let address = said(ADDRESS).and_then(|it| it.parse().ok()).unwrap_or(source);
         // CloudFront adds the viewer's port. It says nothing of a viewer.
-        out.text("cloudfront-viewer-address", &format!("{address}:0"));
+        tell("cloudfront-viewer-address", &format!("{address}:0"));
         if let Some(place) = said(PLACE) {
             let parts = place.splitn(PARTS.len(), '/').map(str::trim);
             for (name, part) in PARTS.into_iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
-                out.text(name, part);
+                tell(name, part);
             }
         }
         if let Some(network) = said(NETWORK) {
-            out.text("cloudfront-viewer-asn", network);
+            tell("cloudfront-viewer-asn", network);
         }
+        out.insert(HeaderName::from_static(SECRET), self.secret.clone());
     }
 }
 

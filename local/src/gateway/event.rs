@@ -1,14 +1,17 @@
 //! Events, as API Gateway makes them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, Version, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use lambda::HttpEvent;
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
 use super::edge::{self, Edge};
 use super::routes::Params;
@@ -35,7 +38,7 @@ pub(super) struct Call<'a> {
     /// As it came.
     pub(super) query: &'a str,
     pub(super) params: Params<'a>,
-    pub(super) method: &'a str,
+    pub(super) method: &'a Method,
     pub(super) version: Version,
     pub(super) headers: &'a HeaderMap,
     pub(super) edge: &'a Edge,
@@ -45,145 +48,206 @@ pub(super) struct Call<'a> {
     pub(super) id: &'a str,
     pub(super) trace_id: String,
     pub(super) at: Timestamp,
-    pub(super) body_bytes: usize,
 }
 
 impl Call<'_> {
-    /// For the function of the route; `context` is what the authorizer says, as JSON.
-    pub(super) fn http_event(&self, context: Option<&str>, body: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1536 + body.len() * 4 / 3);
-        Object::write(&mut out, |event| {
-            event.text("version", "2.0");
-            self.fill(event, context);
-            let encoded = if body.is_empty() {
-                false
-            } else if let Some(text) = self.text_body(body) {
-                event.text("body", text);
-                false
-            } else {
-                event.base64("body", body);
-                true
-            };
-            event.raw("isBase64Encoded", if encoded { "true" } else { "false" });
-        });
-        out
-    }
-
-    /// For the authorizer.
-    pub(super) fn authorizer_event(&self, credentials: &str) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1536);
-        Object::write(&mut out, |event| {
-            event.text("version", "2.0");
-            event.text("type", "REQUEST");
-            let route = self.route.replacen(' ', "", 1);
-            let region = embedded::REGION;
-            let arn = format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API}/{STAGE}/{route}");
-            event.text("routeArn", &arn);
-            event.list("identitySource", [credentials]);
-            self.fill(event, None);
-        });
-        out
-    }
-
-    fn fill(&self, event: &mut Object<'_>, context: Option<&str>) {
-        event.text("routeKey", self.route);
-        event.text("rawPath", &self.path);
-        event.text("rawQueryString", self.query);
+    /// The event, without a body, and without what an authorizer says.
+    pub(super) fn event(self) -> HttpEvent {
+        let mut event = HttpEvent::default();
+        event.version = Some("2.0".to_owned());
+        event.route_key = Some(self.route.to_owned());
+        event.raw_path = Some(self.path.to_string());
+        event.raw_query_string = Some(self.query.to_owned());
         let cookies = joined(self.headers, &header::COOKIE, "; ");
         if !cookies.is_empty() {
             let each = cookies.split(';').map(str::trim).filter(|it| !it.is_empty());
-            event.list("cookies", each);
+            event.cookies = Some(each.map(str::to_owned).collect());
         }
-        event.object("headers", |headers| self.fill_headers(headers));
+        event.headers = self.event_headers();
         if !self.query.is_empty() {
-            let all = parameters(self.query);
-            event.object("queryStringParameters", |parameters| {
-                all.iter().for_each(|(name, value)| parameters.text(name, value));
-            });
+            event.query_string_parameters = parameters(self.query).into();
         }
-        event.object("requestContext", |request| self.fill_context(request, context));
-        if !self.params.is_empty() {
-            event.object("pathParameters", |params| {
-                self.params.iter().for_each(|(name, value)| params.text(name, value));
-            });
-        }
+        let params = self.params.iter();
+        event.path_parameters =
+            params.map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        let request = &mut event.request_context;
+        request.account_id = Some(ACCOUNT.to_owned());
+        request.apiid = Some(API.to_owned());
+        let domain = without_port(self.host);
+        request.domain_name = Some(domain.to_owned());
+        request.domain_prefix = domain.split('.').next().map(str::to_owned);
+        request.http.method = self.method.clone();
+        request.http.path = Some(self.path.into_owned());
+        request.http.protocol = Some(protocol(self.version).to_owned());
+        request.http.source_ip = Some(self.source.to_string());
+        let user_agent = joined(self.headers, &header::USER_AGENT, ",");
+        request.http.user_agent = Some(user_agent.into_owned());
+        request.request_id = Some(self.id.to_owned());
+        request.route_key = Some(self.route.to_owned());
+        request.stage = Some(STAGE.to_owned());
+        request.time = Some(clf(self.at));
+        request.time_epoch = self.at.as_millisecond();
+        event
     }
 
-    fn fill_headers(&self, out: &mut Object<'_>) {
+    fn event_headers(&self) -> HeaderMap {
+        let mut out = HeaderMap::with_capacity(self.headers.keys_len() + 8);
         for name in self.headers.keys() {
             let is_set_below = is_hop_by_hop(name)
                 || [header::COOKIE, header::HOST, header::CONTENT_LENGTH, header::EXPECT]
                     .contains(name)
                 || [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO].contains(name)
                 || edge::is_ours(name);
-            if !is_set_below {
-                out.text(name.as_str(), &joined(self.headers, name, ","));
+            if is_set_below {
+                continue;
             }
+            let mut all = self.headers.get_all(name).iter();
+            let value = match (all.next(), all.next()) {
+                // As it is, if JSON could tell it as it is.
+                (Some(only), None) if std::str::from_utf8(only.as_bytes()).is_ok() => only.clone(),
+                _ => value(&joined(self.headers, name, ",")),
+            };
+            out.insert(name.clone(), value);
         }
-        self.edge.fill(out, self.headers, self.source);
-        let mut number = String::with_capacity(48);
-        let _ = write!(number, "{}", self.body_bytes);
-        out.text("content-length", &number);
-        out.text("host", self.host);
+        self.edge.fill(&mut out, self.headers, self.source);
+        out.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        out.insert(header::HOST, value(self.host));
         if !self.headers.contains_key(TRACE_ID) {
-            out.text(TRACE_ID.as_str(), &self.trace_id);
+            out.insert(TRACE_ID, value(&self.trace_id));
         }
-        number.clear();
         // Each machine on the way adds who asked it.
         let before = joined(self.headers, &FORWARDED_FOR, ", ");
         let comma = if before.is_empty() { "" } else { ", " };
-        let _ = write!(number, "{before}{comma}{}", self.source);
-        out.text(FORWARDED_FOR.as_str(), &number);
-        number.clear();
-        let _ = write!(number, "{}", self.port);
-        out.text(FORWARDED_PORT.as_str(), &number);
-        out.text(FORWARDED_PROTO.as_str(), "http");
-    }
-
-    fn fill_context(&self, out: &mut Object<'_>, context: Option<&str>) {
-        out.text("accountId", ACCOUNT);
-        out.text("apiId", API);
-        if let Some(context) = context {
-            out.object("authorizer", |authorizer| authorizer.raw("lambda", context));
-        }
-        let domain = without_port(self.host);
-        out.text("domainName", domain);
-        out.text("domainPrefix", domain.split('.').next().unwrap_or_default());
-        out.object("http", |http| {
-            http.text("method", self.method);
-            http.text("path", &self.path);
-            http.text("protocol", protocol(self.version));
-            http.text("sourceIp", &self.source.to_string());
-            http.text("userAgent", &joined(self.headers, &header::USER_AGENT, ","));
-        });
-        out.text("requestId", self.id);
-        out.text("routeKey", self.route);
-        out.text("stage", STAGE);
-        out.text("time", &clf(self.at));
-        out.raw("timeEpoch", &self.at.as_millisecond().to_string());
-    }
-
-    /// The body as text, where API Gateway takes it for text.
-    fn text_body<'b>(&self, body: &'b [u8]) -> Option<&'b str> {
-        let media_type = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        const TEXTS: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
-        let is_text = essence.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
-            || TEXTS.iter().any(|text| text.eq_ignore_ascii_case(essence));
-        // What is no UTF-8 has no place in JSON.
-        if is_text { std::str::from_utf8(body).ok() } else { None }
+        out.insert(FORWARDED_FOR, value(&format!("{before}{comma}{}", self.source)));
+        out.insert(FORWARDED_PORT, HeaderValue::from(self.port));
+        out.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        out
     }
 }
 
+/// Puts a body into an event: as text, where API Gateway takes it for text.
+pub(super) fn put_body(event: &mut HttpEvent, body: &[u8]) {
+    if body.is_empty() {
+        return;
+    }
+    event.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let text = if is_text(&event.headers) { std::str::from_utf8(body).ok() } else { None };
+    // What is no UTF-8 has no place in JSON.
+    event.is_base64_encoded = text.is_none();
+    event.body = Some(text.map_or_else(|| BASE64.encode(body), str::to_owned));
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    const TEXTS: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = media_type.and_then(|it| it.split(';').next()).unwrap_or_default().trim();
+    essence.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+        || TEXTS.iter().any(|text| text.eq_ignore_ascii_case(essence))
+}
+
+/// Puts what the authorizer says into an event.
+pub(super) fn put_context(event: &mut HttpEvent, context: &HashMap<String, Value>) {
+    let authorizer = event.request_context.authorizer.get_or_insert_default();
+    authorizer.fields.clone_from(context);
+}
+
+/// The authorizer's event of an HTTP event, as JSON.
+pub(super) fn for_authorizer(event: &HttpEvent, credentials: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1536);
+    Object::write(&mut out, |question| {
+        question.text("version", "2.0");
+        question.text("type", "REQUEST");
+        let route = text(&event.route_key).replacen(' ', "", 1);
+        let region = embedded::REGION;
+        let arn = format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API}/{STAGE}/{route}");
+        question.text("routeArn", &arn);
+        question.list("identitySource", [credentials]);
+        write(question, event);
+    });
+    out
+}
+
+/// An HTTP event as JSON, as it comes in the cloud.
+#[cfg(test)]
+pub(crate) fn to_json(event: &HttpEvent) -> Vec<u8> {
+    let mut out = Vec::new();
+    Object::write(&mut out, |object| {
+        object.text("version", text(&event.version));
+        write(object, event);
+        if let Some(body) = &event.body {
+            object.text("body", body);
+        }
+        object.raw("isBase64Encoded", &event.is_base64_encoded.to_string());
+    });
+    out
+}
+
+/// What the events of functions and of the authorizer have in common.
+fn write(out: &mut Object<'_>, event: &HttpEvent) {
+    out.text("routeKey", text(&event.route_key));
+    out.text("rawPath", text(&event.raw_path));
+    out.text("rawQueryString", text(&event.raw_query_string));
+    if let Some(cookies) = &event.cookies {
+        out.list("cookies", cookies.iter().map(String::as_str));
+    }
+    out.object("headers", |headers| {
+        for (name, value) in &event.headers {
+            headers.text(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        }
+    });
+    if !event.query_string_parameters.is_empty() {
+        out.object("queryStringParameters", |parameters| {
+            event.query_string_parameters.iter().for_each(|(name, it)| parameters.text(name, it));
+        });
+    }
+    out.object("requestContext", |out| {
+        let request = &event.request_context;
+        out.text("accountId", text(&request.account_id));
+        out.text("apiId", text(&request.apiid));
+        if let Some(authorizer) = &request.authorizer {
+            out.object("authorizer", |out| {
+                out.raw("lambda", &json!(authorizer.fields).to_string());
+            });
+        }
+        out.text("domainName", text(&request.domain_name));
+        out.text("domainPrefix", text(&request.domain_prefix));
+        out.object("http", |http| {
+            http.text("method", request.http.method.as_str());
+            http.text("path", text(&request.http.path));
+            http.text("protocol", text(&request.http.protocol));
+            http.text("sourceIp", text(&request.http.source_ip));
+            http.text("userAgent", text(&request.http.user_agent));
+        });
+        out.text("requestId", text(&request.request_id));
+        out.text("routeKey", text(&request.route_key));
+        out.text("stage", text(&request.stage));
+        out.text("time", text(&request.time));
+        out.raw("timeEpoch", &request.time_epoch.to_string());
+    });
+    if !event.path_parameters.is_empty() {
+        out.object("pathParameters", |params| {
+            event.path_parameters.iter().for_each(|(name, value)| params.text(name, value));
+        });
+    }
+}
+
+fn text(field: &Option<String>) -> &str {
+    field.as_deref().unwrap_or_default()
+}
+
+/// A text as a header's value. What came in a request is good for one.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// The parameters of a query, decoded; those of one name are joined.
-fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
-    let mut all = BTreeMap::<Cow<'_, str>, Cow<'_, str>>::new();
+fn parameters(query: &str) -> HashMap<String, String> {
+    let mut all = HashMap::<String, String>::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = parameter(value);
         all.entry(parameter(name))
             .and_modify(|before| {
-                let before = before.to_mut();
                 before.push(',');
                 before.push_str(&value);
             })
@@ -192,12 +256,8 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Cow<'_, str>> {
     all
 }
 
-fn parameter(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
-    }
-    percent_decode_str(text).decode_utf8_lossy()
+fn parameter(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// The time as access logs write it.

@@ -1,9 +1,9 @@
 //! What API Gateway is in the cloud: HTTP in, an event for a function, its answer out as HTTP.
 //!
-//! The events are those of an HTTP API with payload format 2.0, byte for byte what the functions
-//! get in the cloud; `events/README.md` tells what is easily got wrong about them. This process is
-//! also the single-box deployment, so the way of a redirect through here is kept short: an event
-//! is written straight into its buffer, and nothing is copied that is not changed.
+//! The events are those of an HTTP API with payload format 2.0, as the functions get them in the
+//! cloud; `events/README.md` tells what is easily got wrong about them. This process is also the
+//! single-box deployment, so the way of a redirect through here is kept short: an event is handed
+//! over as what its JSON would be read into, and an answer is taken before it becomes JSON.
 
 mod answer;
 mod authorizer;
@@ -16,6 +16,7 @@ mod server;
 mod stall;
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use lambda::{Clock, Function, Invocation, Random};
+use lambda::{Clock, HttpEvent, Invocation, InvocationError, Random};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -41,6 +42,8 @@ use self::routes::Routes;
 use crate::contract::Contract;
 use crate::registry::{AUTHORIZER, Registry};
 
+#[cfg(test)]
+pub(crate) use self::event::to_json;
 pub(crate) use self::server::serve;
 
 /// The longest that API Gateway waits for a function.
@@ -169,7 +172,7 @@ impl Gateway {
             routes: Routes::new(contract, functions)?,
             authorizer: Authorizer::new(functions.get(AUTHORIZER)?.clone(), clock.clone()),
             bodies: Bodies::new(limits.body),
-            edge: Edge::new(origin_secret),
+            edge: Edge::new(origin_secret)?,
             ids: Ids::new(random),
             clock,
             port,
@@ -213,12 +216,13 @@ impl Gateway {
         }
         let routed = routes::routed(raw_path);
         let (route, params) = self.routes.find(&parts.method, &routed);
-        let mut call = Call {
+        let now = self.clock.now();
+        let call = Call {
             route: &route.key,
             path: routes::decoded(raw_path),
             query: parts.uri.query().unwrap_or_default(),
             params,
-            method: parts.method.as_str(),
+            method: &parts.method,
             version: parts.version,
             headers: &parts.headers,
             edge: &self.edge,
@@ -226,64 +230,65 @@ impl Gateway {
             source,
             port: self.port,
             id,
-            trace_id: self.ids.trace(self.clock.now()),
-            at: self.clock.now(),
-            body_bytes: 0,
+            trace_id: self.ids.trace(now),
+            at: now,
         };
-        let context = if route.secured {
+        let mut event = call.event();
+        if route.secured {
             let credentials = parts.headers.get(header::AUTHORIZATION);
             let credentials = credentials.map(HeaderValue::as_bytes).filter(|it| !it.is_empty());
             let credentials = String::from_utf8_lossy(credentials.ok_or(Refusal::Unauthorized)?);
-            let verdict = self.authorize(&call, &credentials).await?;
-            match verdict {
-                Verdict::Allowed(context) => Some(context),
+            match self.authorize(&event, &credentials).await? {
+                Verdict::Allowed(context) => event::put_context(&mut event, &context),
                 Verdict::Denied => return Err(Refusal::Forbidden),
             }
-        } else {
-            None
-        };
+        }
         let Whole { bytes: body, turn: _turn } = self.bodies.read(body).await?;
-        call.body_bytes = body.len();
-        let event = call.http_event(context.as_deref(), &body);
+        event::put_body(&mut event, &body);
         // Large ones are in the event a second time.
         drop(body);
-        let answer = self.invoke(&route.function, event).await?;
-        answer::parse(&answer).map_err(|error| {
-            let function = route.function.name();
-            tracing::error!(function, %error, "`{function}` answered what is no HTTP response");
-            Refusal::Internal
-        })
+        let function = route.function.clone();
+        let respond = |it| async move { function.respond(it).await };
+        self.invoke(route.function.name(), event, respond).await.map(answer::response)
     }
 
-    async fn authorize(&self, call: &Call<'_>, credentials: &str) -> Result<Verdict, Refusal> {
+    async fn authorize(&self, event: &HttpEvent, credentials: &str) -> Result<Verdict, Refusal> {
         if let Some(known) = self.authorizer.cached(credentials) {
             return Ok(known);
         }
-        let event = call.authorizer_event(credentials);
-        let answer = self.invoke(self.authorizer.function(), event).await?;
+        let function = self.authorizer.function().clone();
+        let event = event::for_authorizer(event, credentials);
+        let ask = |it| async move { function.invoke(it).await };
+        let answer = self.invoke(AUTHORIZER, event, ask).await?;
         self.authorizer.decide(credentials, &answer).map_err(|error| {
             tracing::error!(%error, "the authorizer answered what is no decision");
             Refusal::Internal
         })
     }
-
     /// Invokes a function, in a task of its own: as in the cloud it runs to its end even if the
     /// caller hangs up or has waited too long, and a panic ends nothing else.
-    async fn invoke(&self, function: &Function, event: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    async fn invoke<E, A, Running>(
+        &self,
+        name: &'static str,
+        event: E,
+        invoke: impl FnOnce(Invocation<E>) -> Running,
+    ) -> Result<A, Refusal>
+    where
+        A: Send + 'static,
+        Running: Future<Output = Result<A, InvocationError>> + Send + 'static,
+    {
         let permit = Arc::clone(&self.invocations).try_acquire_owned();
         let permit = permit.map_err(|_| Refusal::Unavailable)?;
-        let invocation =
-            Invocation { event, request_id: self.ids.invocation(), timeout: INTEGRATION_TIMEOUT };
-        let name = function.name();
+        let request_id = self.ids.invocation();
         // Of the highest level: it goes with every line, whatever `RUST_LOG` leaves of them. It is
         // named as Lambda's own is, so that one search finds a request in both.
-        let span = tracing::error_span!("invoke", requestId = invocation.request_id);
-        let function = function.clone();
-        let invoking = async move {
+        let span = tracing::error_span!("invoke", requestId = request_id);
+        let running = invoke(Invocation { event, request_id, timeout: INTEGRATION_TIMEOUT });
+        let running = async move {
             let _permit = permit;
-            function.invoke(invocation).await
+            running.await
         };
-        let running = tokio::spawn(invoking.instrument(span.clone()));
+        let running = tokio::spawn(running.instrument(span.clone()));
         let answered = timeout(INTEGRATION_TIMEOUT, running).await;
         let _entered = span.enter();
         match answered {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lambda::{Boot, Clock, Env, Function, Kind, Metrics, Problem, Random};
+use lambda::{Body, Boot, Clock, Env, Function, Kind, Metrics, Problem, Random, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::contract::Contract;
-use crate::gateway::{Gateway, Limits, serve};
+use crate::gateway::{Gateway, Limits, serve, to_json};
 use crate::registry::{AUTHORIZER, Registry};
 
 /// No test waits longer for anything.
@@ -56,7 +56,7 @@ pub(super) struct World {
 }
 
 struct Answers {
-    function: Answer,
+    function: Arc<dyn Fn(&Value) -> Response<Body> + Send + Sync>,
     authorizer: Answer,
 }
 
@@ -73,7 +73,7 @@ impl World {
         let contract = Contract::read().unwrap();
         let events = Arc::<Mutex<Vec<_>>>::default();
         let answers = Answers {
-            function: Arc::new(|_| Ok(json!({"statusCode": 200}))),
+            function: Arc::new(|_| Response::new(Body::Empty)),
             authorizer: Arc::new(|_| Ok(json!({"isAuthorized": true, "context": {"a": "b"}}))),
         };
         let answers = Arc::new(Mutex::new(answers));
@@ -82,16 +82,19 @@ impl World {
         for name in names.collect::<std::collections::BTreeSet<_>>() {
             let name: &'static str = String::leak(name.to_owned());
             let (events, answers) = (Arc::clone(&events), Arc::clone(&answers));
-            let answer = move |event: &Value| {
+            let note = move |event: &Value| {
                 events.lock().unwrap().push((name, event.clone()));
-                let answer = {
-                    let answers = answers.lock().unwrap();
-                    let is_authorizer = name == AUTHORIZER;
-                    Arc::clone(if is_authorizer { &answers.authorizer } else { &answers.function })
-                };
-                answer(event)
+                let answers = answers.lock().unwrap();
+                (Arc::clone(&answers.function), Arc::clone(&answers.authorizer))
             };
-            functions.push(stub(name, Arc::new(answer)).await);
+            functions.push(if name == AUTHORIZER {
+                stub(name, Arc::new(move |event| note(event).1(event))).await
+            } else {
+                Function::of_http_events(name, move |event| {
+                    let event = serde_json::from_slice(&to_json(&event)).unwrap();
+                    note(&event).0(&event)
+                })
+            });
         }
         let registry = Registry::of(functions);
         let clock = Clock::fixed(now());
@@ -114,10 +117,7 @@ impl World {
     }
 
     /// What every function but the authorizer answers.
-    pub(super) fn answer(
-        &self,
-        answer: impl Fn(&Value) -> Result<Value, &'static str> + Send + Sync + 'static,
-    ) {
+    pub(super) fn answer(&self, answer: impl Fn(&Value) -> Response<Body> + Send + Sync + 'static) {
         self.answers.lock().unwrap().function = Arc::new(answer);
     }
 

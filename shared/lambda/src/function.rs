@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
+use lambda_http::aws_lambda_events::apigw;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{
     Adapter, Body, Context, IntoResponse, Request, RequestExt, Response, Service, service_fn,
@@ -33,6 +34,9 @@ use crate::http::{answer, defuse};
 use crate::problem::{Kind, Problem};
 use crate::schedule::{self, Scheduled};
 
+/// An HTTP event: API Gateway's payload format 2.0.
+pub type HttpEvent = apigw::ApiGatewayV2httpRequest;
+
 /// An invocation that did not work: what the Lambda service would report as a function error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -40,30 +44,42 @@ pub struct InvocationError(String);
 
 /// One invocation, as the Lambda service makes it.
 #[derive(Debug, Clone)]
-pub struct Invocation {
-    /// The event's JSON.
-    pub event: Vec<u8>,
+pub struct Invocation<E = Vec<u8>> {
+    /// The event: its JSON, or what that is read into.
+    pub event: E,
     /// Its id.
     pub request_id: String,
     /// How long it may take.
     pub timeout: Duration,
 }
 
-impl Invocation {
+impl<E> Invocation<E> {
     /// An invocation of 30 seconds at the most, API Gateway's own limit.
-    pub fn new(event: Vec<u8>, request_id: impl Into<String>) -> Self {
+    pub fn new(event: E, request_id: impl Into<String>) -> Self {
         Self { event, request_id: request_id.into(), timeout: Duration::from_secs(30) }
+    }
+
+    fn open(self, clock: &Clock) -> (E, Context) {
+        let mut context = Context::default();
+        context.request_id = self.request_id;
+        context.deadline = deadline_ms(clock.now(), self.timeout);
+        (self.event, context)
     }
 }
 
 type Invoke =
     Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Vec<u8>, InvocationError>> + Send + Sync>;
 
+type Respond =
+    Arc<dyn Fn(Invocation<HttpEvent>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
 /// A function that has been loaded and can be invoked.
 #[derive(Clone)]
 pub struct Function {
     name: &'static str,
     invoke: Invoke,
+    /// `None`: it is for other events.
+    respond: Option<Respond>,
 }
 
 impl fmt::Debug for Function {
@@ -81,6 +97,26 @@ impl Function {
     /// Invokes it.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Vec<u8>, InvocationError> {
         (self.invoke)(invocation).await
+    }
+
+    /// Invokes it with an HTTP event that need not become JSON and be read again, since whoever makes
+    /// it is in the same process. To the function it is the same.
+    pub async fn respond(
+        &self,
+        invocation: Invocation<HttpEvent>,
+    ) -> Result<Response<Body>, InvocationError> {
+        let not_http = || InvocationError(format!("`{}` is not for HTTP events", self.name));
+        Ok((self.respond.as_ref().ok_or_else(not_http)?)(invocation).await)
+    }
+
+    /// A function that answers HTTP events as they are: for tests of who makes them.
+    pub fn of_http_events(
+        name: &'static str,
+        respond: impl Fn(HttpEvent) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
+        let invoke = |_| ready(Err(InvocationError("it takes no JSON".to_owned()))).boxed();
+        let respond: Respond = Arc::new(move |it| ready(respond(it.event)).boxed());
+        Self { name, invoke: Arc::new(invoke), respond: Some(respond) }
     }
 
     /// A function for HTTP events; see [`crate::serve_http`].
@@ -200,11 +236,20 @@ impl Function {
     where
         S: Fn(Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static,
     {
-        let events = events(service);
-        Self::of(name, clock, move |payload, context, _| {
+        let events = events(service.clone());
+        let of_json = Self::of(name, clock.clone(), move |payload, context, _| {
             let answering = events.clone().call(LambdaEvent { payload, context });
             async move { answering.await.map_err(failed) }
-        })
+        });
+        let respond = move |invocation: Invocation<HttpEvent>| {
+            let (event, context) = invocation.open(&clock);
+            // As `lambda_http`'s adapter does it, which then makes JSON of the answer.
+            let mut event = LambdaRequest::ApiGatewayV2(event);
+            defuse(&mut event);
+            let answering = service(Request::from(event).with_lambda_context(context));
+            answering.map(|Ok(response)| response).boxed()
+        };
+        Self { respond: Some(Arc::new(respond)), ..of_json }
     }
 
     fn of<V, R, H, Handling>(name: &'static str, clock: Clock, handle: H) -> Self
@@ -215,15 +260,13 @@ impl Function {
         Handling: Future<Output = Result<R, InvocationError>> + Send + 'static,
     {
         let invoke = move |invocation: Invocation| {
-            let mut context = Context::default();
-            context.request_id = invocation.request_id;
-            context.deadline = deadline_ms(clock.now(), invocation.timeout);
-            let answering = serde_json::from_slice(&invocation.event)
+            let (event, context) = invocation.open(&clock);
+            let answering = serde_json::from_slice(&event)
                 .map(|event| handle(event, context, clock.clone()))
                 .map_err(failed);
             async move { serde_json::to_vec(&answering?.await?).map_err(failed) }.boxed()
         };
-        Self { name, invoke: Arc::new(invoke) }
+        Self { name, invoke: Arc::new(invoke), respond: None }
     }
 }
 
@@ -377,5 +420,88 @@ pub(crate) struct AuthorizerFailed;
 impl From<AuthorizerFailed> for lambda_runtime::Diagnostic {
     fn from(error: AuthorizerFailed) -> Self {
         Self { error_type: "AuthorizerFailed".to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::{Env, Metrics, Random};
+
+    const EVENT: &str = r#"{
+        "version": "2.0", "routeKey": "POST /a/{slug}", "rawPath": "/a/b c", "rawQueryString": "x=1&x=%202",
+        "cookies": ["a=1", "b=2"],
+        "headers": {"host": "go.example.com", "x-one": "1, 2", "content-type": "text/plain"},
+        "queryStringParameters": {"x": "1, 2"}, "pathParameters": {"slug": "b c"},
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "go.example.com", "domainPrefix": "go",
+            "authorizer": {"lambda": {"auth": "ok"}}, "requestId": "r", "stage": "$default",
+            "routeKey": "POST /a/{slug}", "time": "20/Nov/2026:14:03:27 +0000", "timeEpoch": 5,
+            "http": {"method": "POST", "path": "/a/b c", "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1", "userAgent": "curl"}
+        },
+        "body": "aGVsbG8=", "isBase64Encoded": true
+    }"#;
+
+    fn boot() -> Boot {
+        Boot {
+            name: "a",
+            env: Env::fixed([]),
+            aws: aws_types::SdkConfig::builder().build(),
+            clock: Clock::fixed("2026-11-20T14:03:27Z".parse().unwrap()),
+            random: Random::seeded(1),
+            metrics: Metrics::in_memory(),
+        }
+    }
+
+    fn told(request: &Request) -> String {
+        format!(
+            "{request:?} {} {:?} {:?} {:?} {:?}",
+            request.raw_http_path(),
+            request.path_parameters_ref(),
+            request.query_string_parameters_ref(),
+            request.request_context_ref(),
+            request.lambda_context_ref(),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_handed_over_is_the_one_that_is_read_and_so_is_the_answer() {
+        let seen = Arc::<Mutex<Vec<String>>>::default();
+        let load = {
+            let seen = Arc::clone(&seen);
+            |_| async { Ok::<_, Infallible>(seen) }
+        };
+        let handle = |seen: Arc<Mutex<Vec<String>>>, request: Request| async move {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(told(&request));
+            let answer = Response::builder().status(201).header("set-cookie", "c=3");
+            Ok(answer.body(request.into_body()).unwrap())
+        };
+        let function = Function::http(boot(), load, handle).await.unwrap();
+        let json = EVENT.as_bytes().to_vec();
+        let answer = function.invoke(Invocation::new(json, "i")).await.unwrap();
+        let event = serde_json::from_str::<HttpEvent>(EVENT).unwrap();
+        let response = function.respond(Invocation::new(event, "i")).await.unwrap();
+
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen[0], seen[1]);
+        assert!(seen[0].contains("cookie") && seen[0].contains("slug"), "{seen:?}");
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer["statusCode"], response.status().as_u16());
+        assert_eq!(answer["cookies"][0], response.headers()["set-cookie"].to_str().unwrap());
+        assert_eq!(answer["headers"]["x-request-id"], "i");
+        assert_eq!(response.headers()["x-request-id"], "i");
+        assert_eq!(response.body().as_ref(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn who_is_for_other_events_says_so() {
+        let load = |_| async { Ok::<_, Infallible>(()) };
+        let handle = |(), event: Value| async move { Ok(event) };
+        let function = Function::authorizer(boot(), load, handle).await.unwrap();
+        let refused = function.respond(Invocation::new(HttpEvent::default(), "i")).await;
+        assert_eq!(refused.unwrap_err().to_string(), "`a` is not for HTTP events");
     }
 }

@@ -33,7 +33,7 @@ pub use boot::Boot;
 pub use chain::Chain;
 pub use clock::{Clock, Random};
 pub use env::{Env, EnvError};
-pub use function::{Function, Invocation, InvocationError};
+pub use function::{Function, HttpEvent, Invocation, InvocationError};
 pub use http::{html, json, no_content};
 pub use lambda_http::http::header::InvalidHeaderValue;
 pub use lambda_http::http::{
