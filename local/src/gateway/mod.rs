@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,25 +94,47 @@ pub(crate) struct Gateway {
     limits: Limits,
     /// A permit for each invocation that runs.
     invocations: Arc<Semaphore>,
+    load: Load,
 }
 
 /// How much the gateway has to do.
 #[derive(Debug, Clone)]
-pub(crate) struct Load(Arc<Semaphore>);
+pub(crate) struct Load {
+    /// Those of the invocations.
+    permits: Arc<Semaphore>,
+    /// Whether it was high since somebody looked. Each connection waits for its next request now and
+    /// then, so a moment in which few run says nothing.
+    was_high: Arc<AtomicBool>,
+}
 
 impl Load {
     /// So many requests at the same time want all there is of this machine.
     const HIGH: usize = 8;
 
+    fn new(permits: &Arc<Semaphore>) -> Self {
+        Self { permits: Arc::clone(permits), was_high: Arc::default() }
+    }
+
     /// So many requests, of no gateway.
     #[cfg(test)]
     pub(crate) fn of(requests: usize) -> Self {
-        Self(Arc::new(Semaphore::new(MAX_INVOCATIONS as usize - requests)))
+        Self::new(&Arc::new(Semaphore::new(MAX_INVOCATIONS as usize - requests)))
     }
 
     /// Whether somebody would wait longer for other work that is done now.
     pub(crate) fn is_high(&self) -> bool {
-        self.0.available_permits() + Self::HIGH <= MAX_INVOCATIONS as usize
+        self.was_high.swap(false, Ordering::Relaxed) || self.is_high_now()
+    }
+
+    /// To be told of each invocation that begins.
+    fn note(&self) {
+        if self.is_high_now() {
+            self.was_high.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_high_now(&self) -> bool {
+        self.permits.available_permits() + Self::HIGH <= MAX_INVOCATIONS as usize
     }
 }
 
@@ -168,6 +191,7 @@ impl Gateway {
         (port, origin_secret): (u16, &str),
         limits: Limits,
     ) -> anyhow::Result<Self> {
+        let invocations = Arc::new(Semaphore::new(MAX_INVOCATIONS as usize));
         Ok(Self {
             routes: Routes::new(contract, functions)?,
             authorizer: Authorizer::new(functions.get(AUTHORIZER)?.clone(), clock.clone()),
@@ -177,13 +201,14 @@ impl Gateway {
             clock,
             port,
             limits,
-            invocations: Arc::new(Semaphore::new(MAX_INVOCATIONS as usize)),
+            load: Load::new(&invocations),
+            invocations,
         })
     }
 
     /// How much it has to do, from now on.
     pub(crate) fn load(&self) -> Load {
-        Load(Arc::clone(&self.invocations))
+        self.load.clone()
     }
 
     /// Answers one request.
@@ -279,6 +304,7 @@ impl Gateway {
     {
         let permit = Arc::clone(&self.invocations).try_acquire_owned();
         let permit = permit.map_err(|_| Refusal::Unavailable)?;
+        self.load.note();
         let request_id = self.ids.invocation();
         // Of the highest level: it goes with every line, whatever `RUST_LOG` leaves of them. It is
         // named as Lambda's own is, so that one search finds a request in both.
