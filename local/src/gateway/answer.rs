@@ -19,8 +19,7 @@ pub(super) fn response(answer: Response<Body>) -> Response<Full<Bytes>> {
     let body = match body {
         Body::Text(text) => Bytes::from(text),
         Body::Binary(bytes) => Bytes::from(bytes),
-        // There is no other kind.
-        _ => Bytes::new(),
+        Body::Empty | _ => Bytes::new(),
     };
     Response::from_parts(parts, Full::new(body))
 }

@@ -55,8 +55,11 @@ pub(super) struct World {
     pub(super) serving: JoinHandle<()>,
 }
 
+/// What all functions answer to an event.
+type Respond = Arc<dyn Fn(&Value) -> Response<Body> + Send + Sync>;
+
 struct Answers {
-    function: Arc<dyn Fn(&Value) -> Response<Body> + Send + Sync>,
+    function: Respond,
     authorizer: Answer,
 }
 
