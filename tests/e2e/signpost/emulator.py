@@ -5,8 +5,9 @@ Why each setting is as it is stands here, since nobody sees it by the result:
 - a clean environment: the emulator hands its own one to the functions, whole;
 - `BIND_HOST`: by default it listens on all interfaces;
 - `AWS_ENDPOINT_URL`: the functions learn from it where AWS is;
-- `AUTH`: without it every function may do everything;
-- the site folder: without Nagle's algorithm an invocation does not wait 40 ms for an acknowledgement.
+- `AUTH`: without it every function may do everything.
+
+What is changed in the emulator itself, and why, stands in `emulator_process.py`.
 """
 
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 from .http import until
 
 REGION = "eu-west-1"
-SITE = "import socketserver\nsocketserver.StreamRequestHandler.disable_nagle_algorithm = True\n"
+PROCESS = Path(__file__).resolve().parents[1] / "emulator_process.py"
 
 
 def free_port():
@@ -36,9 +37,6 @@ class Emulator:
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = folder / "emulator.log"
-        site = folder / "site"
-        site.mkdir()
-        (site / "sitecustomize.py").write_text(SITE)
         home = folder / "home"
         home.mkdir()
         environment = {
@@ -46,7 +44,6 @@ class Emulator:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "TMPDIR": str(folder),
-            "PYTHONPATH": str(site),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,
@@ -57,7 +54,7 @@ class Emulator:
         }
         # A group of its own, so that no function outlives it.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
+            [sys.executable, PROCESS], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
             stdout=self.log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
