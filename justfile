@@ -90,7 +90,7 @@ template:
 cost *flags:
     scripts/cost {{ flags }}
 
-# Measure: http, scale, ledger, stats, uniques, redirect, cost; see bench/README.md
+# Measure: http, lambda, scale, ledger, stats, uniques, redirect, cost; see bench/README.md
 bench what *flags:
     cargo run -p bench --release --locked -- {{ what }} {{ flags }}
 
