@@ -134,6 +134,7 @@ async fn a_salt_that_does_not_come_costs_the_visitor_and_not_the_click() {
     assert!(waited < jiff::SignedDuration::from_millis(1_900), "{waited}");
     let clicks = world.take_clicks().await;
     assert!(clicks.iter().all(|click| click["visitor"].is_null()), "{clicks:?}");
+    lambda.until_times("log no salt", 1).await;
     assert_eq!(lambda.order(&["log no salt"]).len(), 1, "{}", lambda.story());
 }
 
@@ -158,6 +159,7 @@ async fn a_lost_click_is_logged_without_an_address() {
     let lambda = Lambda::start(&world, seconds(4), REDIRECT, &env).await;
     assert_eq!(lambda.send(&event("redirect/through-cloudfront")).await.status, 302);
     lambda.until_times("over", 1).await;
+    lambda.until_times("log the click", 1).await;
     let log = lambda.log();
     let [lost] = lost(&lambda).try_into().expect("one line");
     assert!(lost["lost_click"].as_str().is_some_and(|it| it.contains("\"visitor\":\"")), "{lost}");

@@ -290,6 +290,7 @@ impl Gateway {
             Refusal::Internal
         })
     }
+
     /// Invokes a function, in a task of its own: as in the cloud it runs to its end even if the
     /// caller hangs up or has waited too long, and a panic ends nothing else.
     async fn invoke<E, A, Running>(
