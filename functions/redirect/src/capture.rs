@@ -8,7 +8,12 @@ use lambda::viewer::Viewer;
 use lambda::{HeaderName, Request, header};
 
 /// By which browsers say that they only fetch in advance, or for a preview.
-const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+static PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
 
 /// A request that was redirected, and of which nothing has been looked at but that.
 pub struct Followed {
@@ -50,7 +55,7 @@ impl Followed {
         let referrer = text(request, &header::REFERER).map(Click::trim_referrer);
         let (referrer, referrer_url) = referrer.unwrap_or_default();
         let purposes =
-            PURPOSES.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
+            PURPOSES.iter().filter_map(|name| request.headers().get(name)?.to_str().ok());
         let click = Click {
             id: to.id,
             link: to.link,

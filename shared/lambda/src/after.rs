@@ -20,8 +20,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use lambda_http::Body;
 use lambda_http::Response;
-use lambda_http::{Body, Context};
 use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service};
 use tokio::sync::watch;
@@ -132,17 +132,16 @@ impl<T: Send + 'static> Outbox<T> {
         }
     }
 
-    /// Takes the work of one invocation.
-    pub(crate) async fn put(&self, item: T, context: &Context) {
-        let (work, clock, deadline) =
-            (Arc::clone(&self.work), self.clock.clone(), context.deadline);
+    /// Takes the work of one invocation, which must be over by then (milliseconds since 1970).
+    pub(crate) async fn put(&self, item: T, deadline_ms: u64) {
+        let (work, clock) = (Arc::clone(&self.work), self.clock.clone());
         match &self.extension {
             Some(awake) if !awake.broken.load(Ordering::Relaxed) => {
-                let left = async move { work(item, budget(deadline, &clock)).await };
+                let left = async move { work(item, budget(deadline_ms, &clock)).await };
                 let left = left.boxed();
                 *awake.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
             }
-            Some(_) | None => work(item, budget(deadline, &clock).min(PATIENCE)).await,
+            Some(_) | None => work(item, budget(deadline_ms, &clock).min(PATIENCE)).await,
         }
     }
 

@@ -8,13 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use lambda_http::Request;
+use lambda_http::http::HeaderName;
 use subtle::ConstantTimeEq;
 
 use crate::env::Env;
 use crate::problem::{Kind, Problem};
 
 /// What our CloudFront distribution adds, and nobody else knows.
-const HEADER: &str = "x-origin-secret";
+const HEADER: HeaderName = HeaderName::from_static("x-origin-secret");
 
 /// Knows requests that came through our CloudFront distribution.
 #[derive(Clone, Default)]
@@ -35,7 +36,7 @@ impl FrontDoor {
 
     /// Whether a request came through our distribution.
     pub(crate) fn knows(&self, request: &Request) -> bool {
-        let Some(given) = request.headers().get(HEADER) else { return false };
+        let Some(given) = request.headers().get(&HEADER) else { return false };
         // All are compared, and each in constant time: how long it takes says nothing of them. A
         // setting that is only commas knows nobody, rather than those who send an empty header.
         let known = self.secrets.iter().flat_map(|all| all.iter()).filter(|one| !one.is_empty());

@@ -34,8 +34,9 @@ use crate::http::{answer, defuse};
 use crate::problem::{Kind, Problem};
 use crate::schedule::{self, Scheduled};
 
-/// An HTTP event: API Gateway's payload format 2.0.
-pub type HttpEvent = apigw::ApiGatewayV2httpRequest;
+/// An HTTP event: API Gateway's payload format 2.0. It is large, and handed through one future after
+/// the other.
+pub type HttpEvent = Box<apigw::ApiGatewayV2httpRequest>;
 
 /// An invocation that did not work: what the Lambda service would report as a function error.
 #[derive(Debug, thiserror::Error)]
@@ -244,7 +245,7 @@ impl Function {
         let respond = move |invocation: Invocation<HttpEvent>| {
             let (event, context) = invocation.open(&clock);
             // As `lambda_http`'s adapter does it, which then makes JSON of the answer.
-            let mut event = LambdaRequest::ApiGatewayV2(event);
+            let mut event = LambdaRequest::ApiGatewayV2(*event);
             defuse(&mut event);
             let answering = service(Request::from(event).with_lambda_context(context));
             answering.map(|Ok(response)| response).boxed()
@@ -291,8 +292,8 @@ where
         let door = door.clone();
         let handling = move |request: Request| async move {
             door.admit(&request)?;
-            let context = context(&request);
-            in_time(&context, &clock, handle(app, request)).await
+            let deadline = deadline(&request);
+            in_time(deadline, &clock, handle(app, request).boxed()).await
         };
         async move { Ok(answer(request, handling).await) }.boxed()
     }
@@ -300,17 +301,21 @@ where
 
 /// Gives up in time to say so. At its deadline the process would be killed, and the caller would
 /// get the gateway's bare 503.
+///
+/// Handlers come boxed: theirs are by far the largest futures, and each one around them that is not
+/// begun yet would have room for one of its own.
 async fn in_time<T>(
-    context: &Context,
+    deadline_ms: u64,
     clock: &Clock,
-    handling: impl Future<Output = Result<T, Problem>>,
+    handling: BoxFuture<'static, Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    let answered = tokio::time::timeout(budget(context.deadline, clock), handling).await;
+    let answered = tokio::time::timeout(budget(deadline_ms, clock), handling).await;
     answered.unwrap_or_else(|late| Err(Problem::server(Kind::Unavailable, late)))
 }
 
-fn context(request: &Request) -> Context {
-    request.lambda_context_ref().cloned().unwrap_or_default()
+/// When the invocation must be over, in milliseconds since 1970.
+fn deadline(request: &Request) -> u64 {
+    request.lambda_context_ref().map_or(0, |context| context.deadline)
 }
 
 /// What an HTTP function's service gives: always a response.
@@ -335,11 +340,11 @@ where
         let (handle, outbox, door) = (handle.clone(), outbox.clone(), door.clone());
         let handling = move |request: Request| async move {
             door.admit(&request)?;
-            let context = context(&request);
-            let handling = handle(app, request);
-            let After { response, then } = in_time(&context, &clock, handling).await?;
+            let deadline = deadline(&request);
+            let handling = handle(app, request).boxed();
+            let After { response, then } = in_time(deadline, &clock, handling).await?;
             if let Some(item) = then {
-                outbox.put(item, &context).await;
+                outbox.put(item, deadline).await;
             }
             response
         };

@@ -110,9 +110,9 @@ pub(crate) fn defuse(event: &mut LambdaRequest) {
     if !host_is_sound {
         event.headers.remove(header::HOST);
     }
-    const PROTO: &str = "x-forwarded-proto";
-    if event.headers.get(PROTO).is_some_and(|proto| proto != "http" && proto != "https") {
-        event.headers.remove(PROTO);
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    if event.headers.get(&PROTO).is_some_and(|proto| proto != "http" && proto != "https") {
+        event.headers.remove(&PROTO);
     }
     if let Some(query) = &mut event.raw_query_string {
         *query = utf8_percent_encode(query, OUTSIDE_URI).to_string();

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use lambda_http::http::HeaderMap;
+use lambda_http::http::{HeaderMap, HeaderName};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
@@ -12,12 +12,12 @@ use crate::boot::Boot;
 use crate::door::FrontDoor;
 
 /// Who asked CloudFront: an address and a port.
-const ADDRESS: &str = "cloudfront-viewer-address";
+const ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
 /// Where that is, and in whose network.
-const COUNTRY: &str = "cloudfront-viewer-country";
-const REGION: &str = "cloudfront-viewer-country-region";
-const CITY: &str = "cloudfront-viewer-city";
-const NETWORK: &str = "cloudfront-viewer-asn";
+const COUNTRY: HeaderName = HeaderName::from_static("cloudfront-viewer-country");
+const REGION: HeaderName = HeaderName::from_static("cloudfront-viewer-country-region");
+const CITY: HeaderName = HeaderName::from_static("cloudfront-viewer-city");
+const NETWORK: HeaderName = HeaderName::from_static("cloudfront-viewer-asn");
 
 /// Knows whom to believe about where a request comes from.
 #[derive(Debug, Clone, Default)]
@@ -83,25 +83,25 @@ impl<'r> Viewer<'r> {
 
     /// Their country, two letters.
     pub fn country(self) -> Option<&'r str> {
-        self.told(COUNTRY)
+        self.told(&COUNTRY)
     }
 
     /// The region of the country, up to three letters or digits.
     pub fn region(self) -> Option<&'r str> {
-        self.told(REGION)
+        self.told(&REGION)
     }
 
     /// Their town.
     pub fn city(self) -> Option<&'r str> {
-        self.told(CITY)
+        self.told(&CITY)
     }
 
     /// The number of the autonomous system that their address belongs to.
     pub fn network(self) -> Option<u32> {
-        self.told(NETWORK)?.parse().ok()
+        self.told(&NETWORK)?.parse().ok()
     }
 
-    fn told(self, name: &str) -> Option<&'r str> {
+    fn told(self, name: &HeaderName) -> Option<&'r str> {
         match self {
             // A town's name need not be ASCII.
             Self::Told(headers) => std::str::from_utf8(headers.get(name)?.as_bytes()).ok(),
@@ -120,7 +120,7 @@ impl std::fmt::Debug for Viewer<'_> {
 /// The address that CloudFront tells.
 fn address(headers: &HeaderMap) -> Option<IpAddr> {
     // The port is behind the last colon, whatever colons the address has.
-    let (address, _) = headers.get(ADDRESS)?.to_str().ok()?.rsplit_once(':')?;
+    let (address, _) = headers.get(&ADDRESS)?.to_str().ok()?.rsplit_once(':')?;
     address.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
@@ -137,6 +137,11 @@ mod tests {
     use crate::env::Env;
 
     const SECRET: &str = "x-origin-secret";
+    const ADDRESS: &str = "cloudfront-viewer-address";
+    const COUNTRY: &str = "cloudfront-viewer-country";
+    const REGION: &str = "cloudfront-viewer-country-region";
+    const CITY: &str = "cloudfront-viewer-city";
+    const NETWORK: &str = "cloudfront-viewer-asn";
 
     fn request(headers: &[(&str, &str)], source: &str) -> Request {
         let headers: serde_json::Map<_, _> =
