@@ -38,7 +38,7 @@ impl Edge {
     }
 
     /// Adds the headers to those of an event.
-    pub(super) fn fill(&self, out: &mut HeaderMap, headers: &HeaderMap, source: IpAddr) {
+    pub(super) fn fill(&self, out: &mut HeaderMap, headers: &HeaderMap, source: &str) {
         let said = |name: &str| {
             let value = headers.get(name)?.as_bytes();
             std::str::from_utf8(value).ok().map(str::trim).filter(|it| !it.is_empty())
@@ -49,9 +49,9 @@ impl Edge {
                 out.insert(HeaderName::from_static(name), value);
             }
         };
-        let address = said(ADDRESS).and_then(|it| it.parse().ok()).unwrap_or(source);
+        let address = said(ADDRESS).filter(|it| it.parse::<IpAddr>().is_ok()).unwrap_or(source);
         // CloudFront adds the viewer's port. It says nothing of a viewer.
-        tell("cloudfront-viewer-address", &format!("{address}:0"));
+        tell("cloudfront-viewer-address", &[address, ":0"].concat());
         if let Some(place) = said(PLACE) {
             let parts = place.splitn(PARTS.len(), '/').map(str::trim);
             for (name, part) in PARTS.into_iter().zip(parts).filter(|(_, part)| !part.is_empty()) {

@@ -63,7 +63,8 @@ impl Call<'_> {
             let each = cookies.split(';').map(str::trim).filter(|it| !it.is_empty());
             event.cookies = Some(each.map(str::to_owned).collect());
         }
-        event.headers = self.event_headers();
+        let source = self.source.to_string();
+        event.headers = self.event_headers(&source);
         if !self.query.is_empty() {
             event.query_string_parameters = parameters(self.query).into();
         }
@@ -79,7 +80,7 @@ impl Call<'_> {
         request.http.method = self.method.clone();
         request.http.path = Some(self.path.into_owned());
         request.http.protocol = Some(protocol(self.version).to_owned());
-        request.http.source_ip = Some(self.source.to_string());
+        request.http.source_ip = Some(source);
         let user_agent = joined(self.headers, &header::USER_AGENT, ",");
         request.http.user_agent = Some(user_agent.into_owned());
         request.request_id = Some(self.id.to_owned());
@@ -90,7 +91,7 @@ impl Call<'_> {
         event
     }
 
-    fn event_headers(&self) -> HeaderMap {
+    fn event_headers(&self, source: &str) -> HeaderMap {
         let mut out = HeaderMap::with_capacity(self.headers.keys_len() + 8);
         for name in self.headers.keys() {
             let is_set_below = is_hop_by_hop(name)
@@ -109,7 +110,7 @@ impl Call<'_> {
             };
             out.insert(name.clone(), value);
         }
-        self.edge.fill(&mut out, self.headers, self.source);
+        self.edge.fill(&mut out, self.headers, source);
         out.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         out.insert(header::HOST, value(self.host));
         if !self.headers.contains_key(TRACE_ID) {
@@ -118,7 +119,7 @@ impl Call<'_> {
         // Each machine on the way adds who asked it.
         let before = joined(self.headers, &FORWARDED_FOR, ", ");
         let comma = if before.is_empty() { "" } else { ", " };
-        out.insert(FORWARDED_FOR, value(&format!("{before}{comma}{}", self.source)));
+        out.insert(FORWARDED_FOR, value(&[&before, comma, source].concat()));
         out.insert(FORWARDED_PORT, HeaderValue::from(self.port));
         out.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         out

@@ -19,8 +19,8 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -102,17 +102,21 @@ pub(crate) struct Gateway {
 pub(crate) struct Load {
     /// Those of the invocations.
     permits: Arc<Semaphore>,
-    /// Whether it was high since somebody looked. Each connection waits for its next request now and
-    /// then, so a moment in which few run says nothing.
-    was_high: Arc<AtomicBool>,
+    begin: Instant,
+    /// When it was last high, in milliseconds after the beginning.
+    last_high: Arc<AtomicU64>,
 }
 
 impl Load {
     /// So many requests at the same time want all there is of this machine.
     const HIGH: usize = 8;
 
+    /// Each connection waits for its next request now and then, so a moment in which few run says
+    /// nothing. In milliseconds.
+    const RECENT: u64 = 100;
+
     fn new(permits: &Arc<Semaphore>) -> Self {
-        Self { permits: Arc::clone(permits), was_high: Arc::default() }
+        Self { permits: Arc::clone(permits), begin: Instant::now(), last_high: Arc::default() }
     }
 
     /// So many requests, of no gateway.
@@ -123,18 +127,23 @@ impl Load {
 
     /// Whether somebody would wait longer for other work that is done now.
     pub(crate) fn is_high(&self) -> bool {
-        self.was_high.swap(false, Ordering::Relaxed) || self.is_high_now()
+        let last = self.last_high.load(Ordering::Relaxed);
+        (last != 0 && self.now() < last + Self::RECENT) || self.is_high_now()
     }
 
     /// To be told of each invocation that begins.
     fn note(&self) {
         if self.is_high_now() {
-            self.was_high.store(true, Ordering::Relaxed);
+            self.last_high.store(self.now().max(1), Ordering::Relaxed);
         }
     }
 
     fn is_high_now(&self) -> bool {
         self.permits.available_permits() + Self::HIGH <= MAX_INVOCATIONS as usize
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
