@@ -58,6 +58,8 @@ fn run(log: &File, waiting: &Mutex<mpsc::Receiver<Told>>) {
         let told: Vec<Told> = {
             let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let Ok(first) = waiting.recv() else { return };
+            // Whoever is about to commit may do so, and is told of the same wait.
+            std::thread::yield_now();
             std::iter::once(first).chain(waiting.try_iter()).collect()
         };
         let synced = log.sync_data().map_err(|error| format!("writing to the disk: {error}"));

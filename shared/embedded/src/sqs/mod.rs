@@ -453,7 +453,7 @@ impl Sqs {
                 break;
             }
         }
-        let handle = message::new_id()?;
+        let handle = message::new_id();
         let done = Move {
             handle: handle.clone(),
             source: request.source_arn,

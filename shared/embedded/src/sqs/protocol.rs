@@ -262,7 +262,7 @@ impl Message {
         }
         in_range("DelaySeconds", self.delay_seconds, MAX_DELAY)?;
         let sent = Sent {
-            message_id: message::new_id()?,
+            message_id: message::new_id(),
             body_digest: body_digest(&self.message_body),
             attributes_digest: attributes_digest(&self.message_attributes),
             system_attributes_digest: attributes_digest(&self.message_system_attributes),

@@ -503,7 +503,7 @@ impl Store {
                         first_received_at = NULL, sent_at = ?4, source = NULL, message_id = ?5
                      WHERE id = ?1",
                 )?
-                .execute(params![old, id, target, now, super::message::new_id()?])?;
+                .execute(params![old, id, target, now, super::message::new_id()])?;
         }
         Ok(found.len())
     }
