@@ -77,8 +77,8 @@ pub(crate) fn metadata() -> &'static Value {
     static METADATA: OnceLock<Value> = OnceLock::new();
     METADATA.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        // What has been built is here already: nothing is asked of a registry.
-        cargo.args(["metadata", "--format-version=1", "--offline"]).current_dir(root());
+        // What is built is here already. The crates that only other systems need may be fetched.
+        cargo.args(["metadata", "--format-version=1", "--locked"]).current_dir(root());
         let output = cargo.output().expect("cargo starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "cargo metadata: {said}");
