@@ -4,6 +4,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use agents::Agents;
@@ -11,7 +12,7 @@ use domain::{Day, Orphan, RecordedClick, Retention};
 use jiff::Timestamp;
 use lake::{PutError, RawClicks};
 use lambda::{Boot, Clock, EnvError, Failed, Message, Random};
-use queue::{LedgerMessage, Seen};
+use queue::{LedgerMessages, Seen};
 use store::LedgerStore;
 use store::ledger::{Outcome, Recording};
 
@@ -44,7 +45,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
 /// come back.
 pub async fn handle(
     app: App,
-    messages: Vec<Message<LedgerMessage>>,
+    messages: Vec<Message<LedgerMessages>>,
     budget: Duration,
 ) -> Vec<Failed> {
     let begin = Instant::now();
@@ -77,12 +78,16 @@ pub async fn handle(
     for (id, outcome) in batch.orphan_ids.drain(..).zip(orphans) {
         tally.add(id, outcome);
     }
-    let failed: Vec<_> = batch.failed.into_iter().chain(tally.failed).collect();
+    let mut failed: Vec<_> = batch.failed.into_iter().chain(tally.failed).collect();
+    let clicks_failed = failed.len();
+    // A message comes back once, however many of its clicks failed.
+    let mut known = HashSet::new();
+    failed.retain(|failed| known.insert(failed.id.clone()));
     tracing::info!(
         clicks.recorded = tally.recorded,
         clicks.duplicates = tally.duplicates,
         clicks.purged = tally.purged,
-        clicks.failed = failed.len(),
+        clicks.failed = clicks_failed,
         raw.key = key,
         duration_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recorded {} clicks",
@@ -130,8 +135,8 @@ impl Tally {
     }
 }
 
-/// The messages of a batch, apart: clicks, orphans, and what is neither. Ids are the queue's, in
-/// the order of what they are of.
+/// What is in the messages of a batch, apart: clicks, orphans, and what is neither. Ids are the
+/// messages', in the order of what is in them.
 #[derive(Default)]
 struct Batch {
     ids: Vec<String>,
@@ -142,19 +147,21 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(messages: Vec<Message<LedgerMessage>>, agents: &Agents) -> Self {
+    fn read(messages: Vec<Message<LedgerMessages>>, agents: &Agents) -> Self {
         let mut batch = Self::default();
         for Message { id, body } in messages {
-            match Seen::try_from(body) {
-                Ok(Seen::Click(click)) => {
-                    batch.ids.push(id);
-                    batch.clicks.push(agents.read(*click));
+            for seen in body.0 {
+                match Seen::try_from(seen) {
+                    Ok(Seen::Click(click)) => {
+                        batch.ids.push(id.clone());
+                        batch.clicks.push(agents.read(*click));
+                    }
+                    Ok(Seen::Orphan(orphan)) => {
+                        batch.orphan_ids.push(id.clone());
+                        batch.orphans.push(orphan);
+                    }
+                    Err(error) => batch.failed.push(Failed::new(&id, &error)),
                 }
-                Ok(Seen::Orphan(orphan)) => {
-                    batch.orphan_ids.push(id);
-                    batch.orphans.push(orphan);
-                }
-                Err(error) => batch.failed.push(Failed::new(id, &error)),
             }
         }
         batch

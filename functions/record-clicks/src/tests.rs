@@ -199,6 +199,26 @@ fn orphans(number: u64) -> Value {
 }
 
 #[tokio::test]
+async fn several_clicks_of_a_message_count_once_and_it_comes_back_if_one_of_them_does_not() {
+    let world = World::with_spring().await;
+    let worker = worker(&world).await;
+    let body = |message: &Value| message["body"].as_str().unwrap().to_owned();
+    let clicks =
+        batch(3).json()["Records"].as_array().unwrap().iter().map(body).collect::<Vec<_>>();
+    let newer = clicks[0].replace("\"v\":2", "\"v\":99");
+    let several = |id: &str, parts: &[&str]| json!({ "messageId": id, "body": format!("[{}]", parts.join(",")) });
+    let event = Event::of(json!({ "Records": [
+        several("whole", &[&clicks[0], &clicks[1], &body(&orphans(1))]),
+        several("half", &[&newer, &clicks[1], &newer, &clicks[2]]),
+        several("empty", &[]),
+    ] }));
+    for _ in 0..2 {
+        assert_eq!(failures(&event.invoke(&worker).await), ["empty", "half"]);
+        assert_eq!(counts(&world).await.human, 3);
+    }
+}
+
+#[tokio::test]
 async fn orphans_take_no_time_from_clicks() {
     let world = World::with_spring().await;
     let worker = worker(&world).await;

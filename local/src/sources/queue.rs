@@ -46,6 +46,10 @@ const REST: (Duration, Duration) = (Duration::from_millis(250), Duration::from_s
 /// would stand still as long as a rush lasts.
 const STEP_ASIDE: u32 = 20;
 
+/// The most messages of a batch then, each of which may hold several clicks. A full one would take the
+/// machine for seconds.
+const BATCH_IN_A_RUSH: usize = MESSAGES_PER_CALL;
+
 /// How soon a source that rests sees that the rush is over.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -152,7 +156,7 @@ impl Source {
             let worked = match received {
                 Ok(messages) if messages.is_empty() => continue,
                 Ok(messages) => {
-                    let batch = self.fill(messages).await;
+                    let batch = self.fill(messages, &load).await;
                     let begin = Instant::now();
                     let worked = self.work(&batch).await.map_err(|error| error.to_string());
                     let until = Instant::now() + begin.elapsed() * STEP_ASIDE;
@@ -186,7 +190,7 @@ impl Source {
             if messages.is_empty() {
                 return Ok(());
             }
-            let batch = self.gather(messages).await;
+            let batch = self.gather(messages, self.worker.batch_size).await;
             self.work(&batch).await?;
         }
     }
@@ -197,20 +201,24 @@ impl Source {
     }
 
     /// Takes along what else there is, and what comes within the batching window.
-    async fn fill(&self, first: Vec<Message>) -> Vec<Message> {
+    async fn fill(&self, first: Vec<Message>, load: &Load) -> Vec<Message> {
         let end = Instant::now() + BATCHING_WINDOW;
-        let batch = self.gather(first).await;
-        if self.is_full(&batch) {
+        let most = || match load.is_high() {
+            true => self.worker.batch_size.min(BATCH_IN_A_RUSH),
+            false => self.worker.batch_size,
+        };
+        let batch = self.gather(first, most()).await;
+        if is_full(&batch, most()) {
             return batch;
         }
         tokio::time::sleep_until(end).await;
-        self.gather(batch).await
+        self.gather(batch, most()).await
     }
 
     /// Takes along what else there is, up to a full batch.
-    async fn gather(&self, mut batch: Vec<Message>) -> Vec<Message> {
-        while !self.is_full(&batch) {
-            let room = self.worker.batch_size - batch.len();
+    async fn gather(&self, mut batch: Vec<Message>, most: usize) -> Vec<Message> {
+        while !is_full(&batch, most) {
+            let room = most - batch.len();
             let largest = batch.iter().filter_map(Message::body).map(str::len).max().unwrap_or(0);
             let bytes_per_call = largest.max(1) * MESSAGES_PER_CALL;
             let within_bytes = (MAX_BATCH_BYTES - bytes_of(&batch)) / bytes_per_call;
@@ -236,10 +244,6 @@ impl Source {
             }
         }
         batch
-    }
-
-    fn is_full(&self, batch: &[Message]) -> bool {
-        self.worker.batch_size <= batch.len() || MAX_BATCH_BYTES <= bytes_of(batch)
     }
 
     /// Receives what is there now, or comes within the time.
@@ -320,6 +324,10 @@ impl Source {
             }
         }
     }
+}
+
+fn is_full(batch: &[Message], most: usize) -> bool {
+    most <= batch.len() || MAX_BATCH_BYTES <= bytes_of(batch)
 }
 
 fn bytes_of(batch: &[Message]) -> usize {

@@ -1,15 +1,15 @@
-//! Clicks of requests that are answered at the same time go to the queue together.
+//! Clicks of requests that are answered at the same time share messages.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use domain::{ClickId, Orphan};
 use embedded::Embedded;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use queue::{ClickQueue, SendError};
+use queue::{ClickQueue, LedgerMessages, SendError};
 use testkit::probe::{Fault, On, Probe};
 
 struct World {
@@ -44,11 +44,19 @@ impl World {
         join_all(orphans.iter().map(|orphan| self.clicks.send_orphan(orphan))).await
     }
 
-    async fn visible(&self) -> String {
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self.sqs.get_queue_attributes().queue_url(&self.url);
-        let answer = asked.attribute_names(name.clone()).send().await.unwrap();
-        answer.attributes.unwrap()[&name].clone()
+    /// What is in the messages on the queue, by message, which are none then.
+    async fn take(&self) -> Vec<usize> {
+        let mut sizes = Vec::new();
+        loop {
+            let asked = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
+            let received = asked.send().await.unwrap().messages.unwrap_or_default();
+            if received.is_empty() {
+                return sizes;
+            }
+            let bodies = received.iter().filter_map(Message::body);
+            let parsed = bodies.map(|body| serde_json::from_str::<LedgerMessages>(body).unwrap());
+            sizes.extend(parsed.map(|several| several.0.len()));
+        }
     }
 }
 
@@ -58,35 +66,35 @@ fn orphan(number: u64, slug: String) -> Orphan {
 }
 
 #[tokio::test]
-async fn one_that_is_alone_is_a_message_and_all_that_come_meanwhile_go_by_tens() {
+async fn one_that_is_alone_is_a_message_and_all_that_come_meanwhile_share_some() {
     let world = World::new().await;
     assert!(world.send(1).await.iter().all(Result::is_ok));
-    assert_eq!(world.probe.take_operations(), ["SendMessage"]);
+    assert_eq!(world.take().await, [1]);
 
     // One at once, two times ten, and the rest when one of these calls has ended.
     assert!(world.send(25).await.iter().all(Result::is_ok));
-    let calls = world.probe.take_operations();
-    assert_eq!(calls[0], "SendMessage");
-    assert_eq!(calls[1..], ["SendMessageBatch"; 3]);
-    assert_eq!(world.visible().await, "26");
+    let mut sizes = world.take().await;
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 4, 10, 10]);
+    assert_eq!(world.probe.take_operations(), ["SendMessage"; 5]);
 
     // All calls have ended: the next one is alone again.
     assert!(world.send(1).await.iter().all(Result::is_ok));
-    assert_eq!(world.probe.take_operations(), ["SendMessage"]);
+    assert_eq!(world.take().await, [1]);
 }
 
 #[tokio::test]
 async fn a_call_that_fails_is_told_to_all_who_were_in_it_and_nobody_waits_for_ever() {
     let world = World::new().await;
-    world.probe.inject(On::operation("SendMessageBatch"), Fault::Unreachable);
+    world.probe.inject(On::operation("SendMessage").holding("[{"), Fault::Unreachable);
     let sent = world.send(15).await;
     assert!(sent[0].is_ok());
     for sent in &sent[1..] {
-        assert!(matches!(sent, Err(SendError::Together { .. })), "{sent:?}");
+        assert!(matches!(sent, Err(SendError::Unavailable { .. })), "{sent:?}");
     }
     world.probe.heal();
     assert!(world.send(15).await.iter().all(Result::is_ok));
-    assert_eq!(world.visible().await, "16");
+    assert_eq!(world.take().await.iter().sum::<usize>(), 16);
 }
 
 #[tokio::test]
@@ -100,10 +108,9 @@ async fn one_that_is_refused_costs_no_other() {
     for (number, sent) in sent.iter().enumerate() {
         assert_eq!(sent.is_err(), number == 5, "{number}: {sent:?}");
     }
-    assert_eq!(world.visible().await, "10");
-    // It was tried once more alone, and told why.
-    assert!(matches!(sent[5], Err(SendError::Unavailable { .. })));
-    assert_eq!(world.probe.take_operations(), ["SendMessage", "SendMessageBatch", "SendMessage"]);
+    // Each was tried once more alone, and the one was told why.
+    assert_eq!(world.take().await, [1; 10]);
+    assert_eq!(world.probe.take_operations(), ["SendMessage"; 12]);
 }
 
 #[tokio::test]
@@ -116,5 +123,5 @@ async fn whoever_gives_up_waiting_takes_nobody_along() {
     assert!(both.now_or_never().is_none());
     // The call of the first ended with it, and the second was sent by a task of its own.
     assert!(world.send_all(orphans[2..].to_vec()).await.iter().all(Result::is_ok));
-    assert_eq!(world.visible().await, "4");
+    assert_eq!(world.take().await.iter().sum::<usize>(), 4);
 }

@@ -146,7 +146,7 @@ impl CallError {
     }
 
     /// Whether the same call may go well a moment later.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         match self {
             Self::Credentials(_) | Self::Input(_) | Self::Nonsense { .. } => false,
             Self::Late { .. } => true,

@@ -1,9 +1,9 @@
 //! The sender of clicks.
 //!
 //! A click that is alone is a message of its own, at once. In Lambda each is, since a process answers
-//! one request at a time. Where one answers many, a call for each click would cost more than all the
-//! rest of a redirect: so whoever comes while a call is under way waits until ten are together, or
-//! until a call ends, and goes along with the others in one.
+//! one request at a time. Where one answers many, a message for each click would cost more than all
+//! the rest of a redirect: so whoever comes while a call is under way waits until some are together,
+//! or until a call ends, and goes along with the others in one message.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use crate::{ClickMessage, OrphanMessage};
 
-/// The most messages that SQS takes in one call. Ten of the longest clicks are far below the most
-/// bytes that it takes.
+/// The most clicks in one message. As many of the longest ones are far below the most bytes that SQS
+/// takes, and what becomes of one of them is told with all others.
 const MAX_TOGETHER: usize = 10;
 
 /// The queue of clicks.
@@ -36,10 +36,11 @@ struct Line {
     waiting: Vec<Waiting>,
 }
 
-/// A message that waits for others.
+/// A click that waits for others.
 #[derive(Debug)]
 struct Waiting {
     id: ClickId,
+    /// As JSON.
     body: String,
     sent: oneshot::Sender<Result<(), SendError>>,
 }
@@ -55,35 +56,7 @@ struct SendMessage<'q> {
 #[derive(Deserialize)]
 struct Sent {}
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct SendMessageBatch<'q> {
-    queue_url: &'q str,
-    entries: Vec<Entry<'q>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry<'q> {
-    id: String,
-    message_body: &'q str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SentTogether {
-    /// Those that were taken. It is left out where none was.
-    #[serde(default)]
-    successful: Vec<Taken>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Taken {
-    id: String,
-}
-
-/// How a message goes.
+/// How a click goes.
 enum Turn<'q> {
     /// Nobody else is sending.
     Now(UnderWay<'q>, String),
@@ -99,16 +72,7 @@ pub enum SendError {
     Unavailable {
         /// Which one.
         id: ClickId,
-        /// Why.
-        #[source]
-        source: Box<CallError>,
-    },
-    /// SQS is slow or away, and others were to go with it.
-    #[error("sending the click `{id}` with others")]
-    Together {
-        /// Which one.
-        id: ClickId,
-        /// Why.
+        /// Why; the same for all that went with it.
         #[source]
         source: Arc<CallError>,
     },
@@ -182,53 +146,41 @@ impl ClickQueue {
         let queue = self.clone();
         runtime.spawn(async move {
             let under_way = UnderWay(&queue);
-            let left = queue.send_together(waiting).await;
+            let sent = queue.send_together(&waiting).await;
             drop(under_way);
-            // What was refused in company may go alone.
-            for Waiting { id, body, sent } in left {
-                let _ = sent.send(queue.send_one(id, body).await);
+            for Waiting { id, body, sent: told } in waiting {
+                let sent = match &sent {
+                    Ok(()) => Ok(()),
+                    Err(error) if error.may_pass() => Err(SendError::unavailable(id, error)),
+                    // What is refused in company may go alone.
+                    Err(_) => queue.send_one(id, body).await,
+                };
+                // Whoever gave up waiting has said so in the log, and it is counted once all the same.
+                let _ = told.send(sent);
             }
         });
     }
 
     async fn send_one(&self, id: ClickId, body: String) -> Result<(), SendError> {
-        let message = SendMessage { queue_url: &self.url, message_body: &body };
-        let sent = self.client.call::<Sent>("SendMessage", &message).await;
-        sent.map(drop).map_err(|source| SendError::Unavailable { id, source: Box::new(source) })
+        let sent = self.send_message(&body).await;
+        sent.map_err(|error| SendError::unavailable(id, &Arc::new(error)))
     }
 
-    /// Sends these in one call, and tells each what came of it. The answer is those that were not
-    /// taken, though others of the same call were.
-    async fn send_together(&self, waiting: Vec<Waiting>) -> Vec<Waiting> {
-        let entries = waiting.iter().enumerate();
-        let entries = entries
-            .map(|(at, waiting)| Entry { id: at.to_string(), message_body: &waiting.body })
-            .collect();
-        let messages = SendMessageBatch { queue_url: &self.url, entries };
-        match self.client.call::<SentTogether>("SendMessageBatch", &messages).await {
-            Ok(answer) => told(&answer, waiting),
-            Err(source) => {
-                let source = Arc::new(source);
-                for Waiting { id, sent, .. } in waiting {
-                    let _ = sent.send(Err(SendError::Together { id, source: Arc::clone(&source) }));
-                }
-                Vec::new()
-            }
-        }
+    async fn send_together(&self, waiting: &[Waiting]) -> Result<(), Arc<CallError>> {
+        let bodies: Vec<&str> = waiting.iter().map(|waiting| waiting.body.as_str()).collect();
+        self.send_message(&["[", &bodies.join(","), "]"].concat()).await.map_err(Arc::new)
+    }
+
+    async fn send_message(&self, body: &str) -> Result<(), CallError> {
+        let message = SendMessage { queue_url: &self.url, message_body: body };
+        self.client.call::<Sent>("SendMessage", &message).await.map(drop)
     }
 }
 
-/// Tells those that were taken. The answer is the others.
-fn told(answer: &SentTogether, waiting: Vec<Waiting>) -> Vec<Waiting> {
-    let taken: Vec<usize> =
-        answer.successful.iter().filter_map(|entry| entry.id.parse().ok()).collect();
-    let (taken, left): (Vec<_>, Vec<_>) =
-        waiting.into_iter().enumerate().partition(|(at, _)| taken.contains(at));
-    for (_, Waiting { sent, .. }) in taken {
-        // Whoever gave up waiting has said so in the log, and it is counted once all the same.
-        let _ = sent.send(Ok(()));
+impl SendError {
+    fn unavailable(id: ClickId, source: &Arc<CallError>) -> Self {
+        Self::Unavailable { id, source: Arc::clone(source) }
     }
-    left.into_iter().map(|(_, waiting)| waiting).collect()
 }
 
 /// A call that is under way, until it is dropped: then those that have waited go.

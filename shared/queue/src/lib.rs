@@ -8,6 +8,7 @@ mod purge;
 mod tests;
 
 use domain::{Click, ClickId, LinkId, Orphan, Place, Purpose, Utm, Visitor, WorkspaceId};
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -137,7 +138,26 @@ pub struct OrphanMessage {
 /// What `kind` says of an orphan. A click has no `kind`.
 const ORPHAN: &str = "orphan";
 
-/// A message of the queue of clicks, whatever it is about.
+/// A message of the queue of clicks: what happened, or a list of it. Several that were sent at the
+/// same time share a message.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct LedgerMessages(pub Vec<LedgerMessage>);
+
+impl TryFrom<Value> for LedgerMessages {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        let items = if let Value::Array(items) = value { items } else { vec![value] };
+        if items.is_empty() {
+            // Nobody sends it. It must not go without anybody seeing it.
+            return Err(Error::custom("an empty list"));
+        }
+        items.into_iter().map(LedgerMessage::try_from).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// One that something happened, whatever it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum LedgerMessage {

@@ -1,5 +1,7 @@
 //! What is on the queue.
 
+use serde_json::json;
+
 use super::*;
 
 /// A message of before there was more than the user agent.
@@ -78,7 +80,20 @@ fn an_orphan_is_told_from_a_click_by_its_kind() {
         assert!(matches!(Seen::try_from(parse(&newer)), Err(MessageError::Version(_))));
     }
     assert!(serde_json::from_str::<LedgerMessage>(r#"{"kind":"orphan"}"#).is_err());
-    assert!(serde_json::from_str::<LedgerMessage>("[]").is_err());
+}
+
+#[test]
+fn several_clicks_share_a_message_and_it_is_all_of_them_or_none() {
+    let (one, other) = (full(), message());
+    let text = |several: &Value| several.to_string();
+    let parse = |text: &str| serde_json::from_str::<LedgerMessages>(text);
+    let clicks = parse(&text(&json!([one, other]))).unwrap().0;
+    let expected = [one.clone(), other].map(|click| LedgerMessage::Click(Box::new(click)));
+    assert_eq!(clicks, expected);
+    assert_eq!(parse(&text(&json!(one))).unwrap().0, expected[..1]);
+    for nonsense in ["[]", "[[]]", "7", &text(&json!([one, {"v": 2}]))] {
+        assert!(parse(nonsense).is_err(), "{nonsense}");
+    }
 }
 
 #[test]

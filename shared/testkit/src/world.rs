@@ -236,9 +236,12 @@ impl World {
         &self.queue_url
     }
 
-    /// Takes all messages off the clicks queue.
+    /// Takes all messages off the clicks queue. The answer is what is in them: several of what was sent
+    /// at the same time share one.
     pub async fn take_clicks(&self) -> Vec<Value> {
-        self.take(&self.queue_url).await
+        let apart =
+            |message| if let Value::Array(several) = message { several } else { vec![message] };
+        self.take(&self.queue_url).await.into_iter().flat_map(apart).collect()
     }
 
     /// Takes the messages off the queue of purges, those that are not to be delayed.
