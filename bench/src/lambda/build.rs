@@ -46,8 +46,9 @@ type Maker = fn(&Certificates) -> anyhow::Result<Program>;
 
 /// Another build of the redirect, to compare with.
 pub(super) fn also(name: &str, path: &str, certificates: &Certificates) -> anyhow::Result<Program> {
-    let file = PathBuf::from(path);
-    ensure!(file.exists(), "there is no {path}");
+    let built = PathBuf::from(path);
+    ensure!(built.exists(), "there is no {path}");
+    let file = unpacked(&built, name)?;
     Ok(Program {
         name: name.to_owned(),
         kind: Kind::Redirect,
@@ -103,7 +104,7 @@ fn ours(
         names.iter().for_each(|name| arguments.extend(["--package", name]));
         cargo(&here().join(".."), &arguments)?;
         for name in names {
-            let file = target()?.join(&host).join("lambda").join(name);
+            let file = unpacked(&target()?.join(&host).join("lambda").join(name), name)?;
             let kind = match name {
                 "create-link" => Kind::Create,
                 "record-clicks" => Kind::Record,
@@ -132,7 +133,7 @@ fn rust(name: &str, kind: Kind, env: Vec<(String, String)>) -> anyhow::Result<Pr
         &here().join("rivals").join(name),
         &["build", "--release", "--locked", "--target-dir", &to],
     )?;
-    let file = Path::new(&to).join("release").join(name);
+    let file = unpacked(&Path::new(&to).join("release").join(name), name)?;
     Ok(Program { name: name.to_owned(), kind, argv: vec![file.clone()], file, env })
 }
 
@@ -192,6 +193,21 @@ fn copied(name: &str) -> anyhow::Result<PathBuf> {
         fs::copy(file.path(), to.join(file.file_name()))?;
     }
     Ok(to)
+}
+
+/// A copy of a program, written from its beginning to its end as a package is unpacked. What a linker
+/// writes here and there the kernel keeps, and hands out, page by page, and so a start of it takes
+/// longer.
+fn unpacked(built: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let folder = target()?.join("unpacked");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(name);
+    // Not over a file that is in the kernel's memory as it was.
+    if file.exists() {
+        fs::remove_file(&file)?;
+    }
+    fs::copy(built, &file).with_context(|| format!("copying {}", built.display()))?;
+    Ok(file)
 }
 
 fn rivals() -> anyhow::Result<PathBuf> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::{Destination, Domain, LinkId, Slug};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Chain, Env, EnvError, Kind, Problem};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use store::{Found, ReadLinkError, RouteStore, Spent};
 
 /// How much a process remembers: some 40,000 plain links, or a thousand with the longest URLs.
@@ -14,6 +14,10 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// About what an entry takes besides its texts.
 const ENTRY_BYTES: usize = 300;
+
+/// In how many parts the cache is, each with a lock. Not by the number of CPUs: to find that out, a
+/// start reads files.
+const CACHE_SHARDS: usize = 8;
 
 /// The links, as the redirect sees them.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ impl Routes {
         };
         Ok(Self {
             store,
-            cache: Arc::new(Cache::with_weighter(1_000, CACHE_BYTES, Bytes)),
+            cache: Arc::new(cache()),
             ttl: seconds("CACHE_TTL_SECONDS", 30)?,
             stale: seconds("STALE_IF_ERROR_SECONDS", 300)?,
         })
@@ -104,6 +108,16 @@ impl Routes {
     }
 }
 
+fn cache() -> Cache<(Domain, Slug), Entry, Bytes> {
+    let options = OptionsBuilder::new()
+        .shards(CACHE_SHARDS)
+        .estimated_items_capacity(1_000)
+        .weight_capacity(CACHE_BYTES)
+        .build()
+        .expect("both capacities are given");
+    Cache::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 /// Weighs an entry: bounding only their number would let one tenant's long URLs fill the memory.
 #[derive(Debug, Clone)]
 struct Bytes;
@@ -143,7 +157,7 @@ mod tests {
 
     #[test]
     fn long_links_take_no_more_memory_than_short_ones() {
-        let cache = Cache::with_weighter(1_000, CACHE_BYTES, Bytes);
+        let cache = cache();
         let mut long = link("long");
         long.definition.url = Destination::stored("x".repeat(8_000));
         let found = Arc::new(Found::Route(Box::new(domain::Route::of(&long))));

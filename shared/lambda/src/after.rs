@@ -28,7 +28,6 @@ use tokio::sync::watch;
 
 use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::env::Env;
 use crate::extension::{Extension, ExtensionError};
 use crate::problem::Problem;
 
@@ -96,7 +95,7 @@ pub(crate) fn budget(deadline_ms: u64, clock: &Clock) -> Duration {
 pub(crate) struct Outbox<T> {
     work: Work<T>,
     clock: Clock,
-    /// `None`: there is no extension, so work is done before the answer.
+    /// `None`: there shall be no extension, so work is done before the answer.
     extension: Option<Arc<Awake>>,
 }
 
@@ -116,18 +115,22 @@ impl<T: Send + 'static> Outbox<T> {
         Self { work, clock, extension: None }
     }
 
-    /// Work is done after the answer, if this process can register as an extension.
-    pub(crate) async fn register(env: &Env, work: Work<T>, clock: Clock) -> Self {
-        match Extension::register(env, "after-answer").await {
+    /// Work is done after the answer, once this process is an extension.
+    pub(crate) fn after(work: Work<T>, clock: Clock) -> Self {
+        Self { work, clock, extension: Some(Arc::default()) }
+    }
+
+    /// This process is registered as an extension, or could not be.
+    pub(crate) fn registered(&self, registered: Result<Extension, ExtensionError>) {
+        let Some(awake) = &self.extension else { return };
+        match registered {
             Ok(extension) => {
-                let awake = Arc::new(Awake::default());
-                tokio::spawn(stay(extension, Arc::clone(&awake)));
-                Self { work, clock, extension: Some(awake) }
+                tokio::spawn(stay(extension, Arc::clone(awake)));
             }
             Err(error) => {
+                awake.broken.store(true, Ordering::Relaxed);
                 let error = Chain(&error).to_string();
                 tracing::warn!(error, "no Extensions API: clicks are sent before the answer");
-                Self::before(work, clock)
             }
         }
     }
@@ -163,7 +166,7 @@ struct Awake {
     /// What the current invocation left to do; Lambda runs one at a time in a process.
     left: Mutex<Option<BoxFuture<'static, ()>>>,
     count: watch::Sender<Count>,
-    /// The extension's loop has ended: nobody keeps the process awake any more.
+    /// There is no extension's loop, or none any more: nobody keeps the process awake.
     broken: AtomicBool,
 }
 

@@ -5,6 +5,7 @@
 //! request pay for what it can do besides (`docs/adr/0026-calls-without-the-sdks-clients.md`).
 
 use std::io;
+use std::panic::resume_unwind;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -18,11 +19,16 @@ use lambda_http::http::{
 };
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, yield_now};
 
 use crate::env::{Env, EnvError};
 
 /// Where the API is: as for the runtime.
 const ADDRESS: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// How often who starts to register has to step aside until the request is on its way: it connects,
+/// which takes no time on the loopback, and then it writes.
+const TURNS_TO_ASK: usize = 2;
 
 /// By which the API knows an extension.
 const ID: &str = "lambda-extension-identifier";
@@ -61,9 +67,29 @@ struct Event {
     kind: String,
 }
 
+/// A registration that is under way.
+pub(crate) struct Registering(JoinHandle<Result<Extension, ExtensionError>>);
+
+impl Registering {
+    /// Registers for invocations, under this name, while the caller does something else. When this
+    /// returns, the API has been asked, or is about to be.
+    pub(crate) async fn begin(env: Env, name: &'static str) -> Self {
+        let registering = tokio::spawn(Extension::register(env, name));
+        for _ in 0..TURNS_TO_ASK {
+            yield_now().await;
+        }
+        Self(registering)
+    }
+
+    /// Waits for the answer.
+    pub(crate) async fn done(self) -> Result<Extension, ExtensionError> {
+        self.0.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+    }
+}
+
 impl Extension {
     /// Registers for invocations, under this name.
-    pub(crate) async fn register(env: &Env, name: &'static str) -> Result<Self, ExtensionError> {
+    async fn register(env: Env, name: &'static str) -> Result<Self, ExtensionError> {
         let mut api = Api::connect(&env.required(ADDRESS)?).await?;
         let request = || {
             let request = Request::builder()
@@ -162,11 +188,13 @@ mod tests {
     /// In pieces.
     const INVOKE: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nb\r\n{\"eventType\r\nb\r\n\":\"INVOKE\"}\r\n0\r\n\r\n";
 
+    async fn register(env: Env) -> Result<Extension, ExtensionError> {
+        Registering::begin(env, "after-answer").await.done().await
+    }
+
     /// Serves connections, one after the other, each with these answers and then closed. What was
     /// asked is told in the end.
-    async fn serve(
-        connections: Vec<Vec<&'static str>>,
-    ) -> (Env, tokio::task::JoinHandle<Vec<String>>) {
+    async fn serve(connections: Vec<Vec<&'static str>>) -> (Env, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let env = Env::fixed([(ADDRESS, format!("http://{address}/function/"))]);
@@ -189,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn it_registers_and_asks_over_one_connection() {
         let (env, serving) = serve(vec![vec![REGISTERED, INVOKE, SHUTDOWN]]).await;
-        let mut extension = Extension::register(&env, "after-answer").await.unwrap();
+        let mut extension = register(env).await.unwrap();
         assert!(extension.next().await.unwrap());
         assert!(!extension.next().await.unwrap());
         let asked = serving.await.unwrap();
@@ -205,10 +233,29 @@ mod tests {
         );
     }
 
+    /// A start is not kept waiting twice: for the API, and then for what it does itself.
+    #[tokio::test]
+    async fn it_is_asked_before_the_caller_goes_on() {
+        use std::io::{Read, Write};
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let env = Env::fixed([(ADDRESS, listener.local_addr().unwrap().to_string())]);
+        let registering = Registering::begin(env, "after-answer").await;
+        // No task runs any more until this has read what was sent.
+        let (mut stream, _) = listener.into_std().unwrap().accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut request = [0; 1_000];
+        let length = stream.read(&mut request).unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+        assert!(request.ends_with("{\"events\":[\"invoke\"]}"), "{request}");
+        stream.write_all(REGISTERED.as_bytes()).unwrap();
+        assert!(registering.done().await.is_ok());
+    }
+
     #[tokio::test]
     async fn a_connection_that_was_closed_is_made_anew() {
         let (env, serving) = serve(vec![vec![REGISTERED], vec![INVOKE], vec![INVOKE]]).await;
-        let mut extension = Extension::register(&env, "after-answer").await.unwrap();
+        let mut extension = register(env).await.unwrap();
         for _ in 0..2 {
             assert!(extension.next().await.unwrap());
         }
@@ -225,24 +272,24 @@ mod tests {
             ("nonsense\r\n\r\n", "asking the Extensions API"),
         ] {
             let (env, _serving) = serve(vec![vec![answer]]).await;
-            let error = Extension::register(&env, "after-answer").await.err().unwrap();
+            let error = register(env).await.err().unwrap();
             assert_eq!(error.to_string(), text);
         }
         let (env, _serving) = serve(vec![vec![REGISTERED, nameless]]).await;
-        let mut extension = Extension::register(&env, "after-answer").await.unwrap();
+        let mut extension = register(env).await.unwrap();
         let error = extension.next().await.unwrap_err().to_string();
         assert_eq!(error, "the Extensions API tells of what is no event");
         // Half an answer: the request has arrived, and is not sent again.
         let (env, _serving) =
             serve(vec![vec![REGISTERED, "HTTP/1.1 200 OK\r\n"], vec![INVOKE]]).await;
-        let mut extension = Extension::register(&env, "after-answer").await.unwrap();
+        let mut extension = register(env).await.unwrap();
         let error = extension.next().await.unwrap_err().to_string();
         assert_eq!(error, "asking the Extensions API");
 
-        let error = Extension::register(&Env::fixed([]), "after-answer").await.err().unwrap();
+        let error = register(Env::fixed([])).await.err().unwrap();
         assert!(error.to_string().contains(ADDRESS), "{error}");
         let nowhere = Env::fixed([(ADDRESS, "127.0.0.1:1".to_owned())]);
-        let error = Extension::register(&nowhere, "after-answer").await.err().unwrap();
+        let error = register(nowhere).await.err().unwrap();
         assert_eq!(error.to_string(), "connecting to the Extensions API");
     }
 }

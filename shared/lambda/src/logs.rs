@@ -123,6 +123,8 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for NotedService<S>
         self.0.poll_ready(cx)
     }
 
+    /// A frame of its own: in the one of the runtime's loop, a start would have to make room for it.
+    #[inline(never)]
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         note(&invocation.context);
         self.0.call(invocation)

@@ -6,16 +6,21 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use lambda_http::{Body, Request, Response, lambda_runtime};
-use lambda_runtime::{LambdaEvent, Runtime};
+use lambda_runtime::{LambdaEvent, LambdaInvocation, Runtime, Service};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::runtime::LocalOptions;
 
 use crate::after::{After, ClickSend, HandOver, Outbox, Work, budget};
 use crate::batch::{self, Failed, Message};
 use crate::boot::{Boot, start_logs};
 use crate::chain::Chain;
 use crate::door::FrontDoor;
+use crate::env::Env;
+use crate::extension::Registering;
 use crate::logs::Noted;
 use crate::problem::Problem;
 use crate::schedule::{self, Scheduled};
@@ -40,11 +45,11 @@ where
     Handling: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    block_on(async {
+    block_on(name, async {
         let (app, boot) = start(name, load).await?;
         let door = FrontDoor::load(&boot.env);
         let service = function::http_service(app, door, boot.clock, handle);
-        run(Runtime::new(function::events(service)).layer(Noted)).await
+        run(Runtime::new(function::events(service))).await
     })
 }
 
@@ -68,19 +73,29 @@ where
     Working: Future<Output = ()> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    block_on(async {
+    block_on(name, async {
+        let env = Env::process();
+        let mode = env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
+        // The Extensions API answers while the function is built.
+        let registering = match mode {
+            ClickSend::After => Some(Registering::begin(env, "after-answer").await),
+            ClickSend::Before => None,
+        };
         let (app, boot) = start(name, load).await?;
-        let mode = boot.env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
         let work: Work<T> = function::work(app.clone(), then);
         let outbox = match mode {
-            ClickSend::After => Outbox::register(&boot.env, work, boot.clock.clone()).await,
+            ClickSend::After => Outbox::after(work, boot.clock.clone()),
             ClickSend::Before => Outbox::before(work, boot.clock.clone()),
         };
         let hand_over = HandOver::of(&outbox);
         let door = FrontDoor::load(&boot.env);
         let service = function::http_then_service(app, door, boot.clock, handle, outbox.clone());
         let runtime = Runtime::new(function::events(service)).layer(hand_over);
-        outbox.outlive(run(runtime.layer(Noted))).await
+        // Lambda takes registrations until the runtime asks for its first event.
+        if let Some(registering) = registering {
+            outbox.registered(registering.done().await);
+        }
+        outbox.outlive(run(runtime)).await
     })
 }
 
@@ -99,7 +114,7 @@ where
     Handling: Future<Output = Vec<Failed>>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    block_on(async {
+    block_on(name, async {
         let (app, boot) = start(name, load).await?;
         let (app, handle, clock) = (&app, &handle, &boot.clock);
         let on_event = |event: LambdaEvent<SqsEvent>| async move {
@@ -107,7 +122,7 @@ where
             let work = |messages, budget| handle(app.clone(), messages, budget);
             batch::handle_batch(event.payload, budget, work).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event))).await
     })
 }
 
@@ -126,14 +141,14 @@ where
     E: std::error::Error + Send + Sync + 'static,
     F: std::error::Error + 'static,
 {
-    block_on(async {
+    block_on(name, async {
         let (app, boot) = start(name, load).await?;
         let (app, handle, clock) = (&app, &handle, &boot.clock);
         let on_event = |event: LambdaEvent<Scheduled>| async move {
             let budget = budget(event.context.deadline, clock);
             schedule::work_at(handle(app.clone(), event.payload, budget)).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event))).await
     })
 }
 
@@ -151,24 +166,31 @@ where
     Handling: Future<Output = Result<Value, Problem>>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    block_on(async {
+    block_on(name, async {
         let app = start(name, load).await?.0;
         let (app, handle) = (&app, &handle);
         let on_event = |event: LambdaEvent<Value>| async move {
             function::authorize(handle(app.clone(), event.payload)).await
         };
-        run(Runtime::new(lambda_runtime::service_fn(on_event)).layer(Noted)).await
+        run(Runtime::new(lambda_runtime::service_fn(on_event))).await
     })
 }
 
-async fn run<S>(runtime: Runtime<S>) -> Result<(), Error>
+/// Runs the runtime's loop. It has no end but a failure, and the process goes with it: Lambda starts
+/// another.
+///
+/// Boxed, as it is large: whoever holds it would have it on the stack several times, and each page of
+/// that is a start's to pay.
+fn run<'a, S>(runtime: Runtime<S>) -> LocalBoxFuture<'a, Result<(), Error>>
 where
-    S: lambda_runtime::Service<lambda_runtime::LambdaInvocation, Response = (), Error = Error>,
+    S: Service<LambdaInvocation, Response = (), Error = Error> + 'a,
 {
-    // It has no end but a failure, and the process goes with it: Lambda starts another.
-    runtime.run().await.inspect_err(|error| {
-        tracing::error!(error = %Chain(error.as_ref()), "the runtime ended");
-    })
+    let running = async {
+        runtime.layer(Noted).run().await.inspect_err(|error| {
+            tracing::error!(error = %Chain(error.as_ref()), "the runtime ended");
+        })
+    };
+    running.boxed_local()
 }
 
 async fn start<A, L, Loading, E>(name: &'static str, load: L) -> Result<(A, Boot), Error>
@@ -177,7 +199,6 @@ where
     Loading: Future<Output = Result<A, E>>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    start_logs(name);
     let boot = Boot::process(name).inspect_err(cannot_start)?;
     let app = load(boot.clone()).await.inspect_err(cannot_start)?;
     Ok((app, boot))
@@ -187,7 +208,15 @@ fn cannot_start<E: std::error::Error + 'static>(error: &E) {
     tracing::error!(error = %Chain(error), "the function cannot start");
 }
 
-/// One request at a time needs one thread.
-fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+/// One request at a time needs one thread. A `LocalRuntime` has no other kind: what a `Runtime` of
+/// threads would need ships with the latter.
+fn block_on<T>(
+    name: &'static str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    start_logs(name);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?
+        .block_on(work)
 }
