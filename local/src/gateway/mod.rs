@@ -9,6 +9,7 @@ mod answer;
 mod authorizer;
 mod body;
 mod edge;
+mod end;
 mod event;
 mod ids;
 mod routes;
@@ -37,6 +38,7 @@ use tracing::Instrument;
 use self::authorizer::{Authorizer, Verdict};
 use self::body::{Bodies, Whole};
 use self::edge::Edge;
+use self::end::{Panicked, ToItsEnd};
 use self::event::Call;
 use self::ids::Ids;
 use self::routes::Routes;
@@ -300,8 +302,8 @@ impl Gateway {
         })
     }
 
-    /// Invokes a function, in a task of its own: as in the cloud it runs to its end even if the
-    /// caller hangs up or has waited too long, and a panic ends nothing else.
+    /// Invokes a function. As in the cloud it runs to its end even if the caller hangs up or has
+    /// waited too long, and a panic ends nothing else.
     async fn invoke<E, A, Running>(
         &self,
         name: &'static str,
@@ -324,7 +326,7 @@ impl Gateway {
             let _permit = permit;
             running.await
         };
-        let running = tokio::spawn(running.instrument(span.clone()));
+        let running = ToItsEnd::of(running.instrument(span.clone()));
         let answered = timeout(INTEGRATION_TIMEOUT, running).await;
         let _entered = span.enter();
         match answered {
@@ -333,7 +335,7 @@ impl Gateway {
                 tracing::error!(function = name, %error, "`{name}` failed");
                 Err(Refusal::Internal)
             }
-            Ok(Err(_)) => {
+            Ok(Err(Panicked)) => {
                 tracing::error!(function = name, "`{name}` panicked");
                 Err(Refusal::Internal)
             }

@@ -108,8 +108,6 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // Commits do not wait for the disk; who waits for a send does, so that it survives power loss.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // 64 MB between checkpoints: they are what a send waits longest for, and few shall wait.
-        connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
         Self::new(connection, clock)
     }
 
