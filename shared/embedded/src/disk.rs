@@ -3,8 +3,8 @@
 //! SQLite would wait at each commit (`synchronous=FULL`), and write nothing meanwhile. So the stores
 //! commit without waiting (`NORMAL`: it waits only where a checkpoint needs it), and hand over here
 //! whom to tell: threads bring the write-ahead log to the disk, and then tell all who came before.
-//! Several at once, because a disk takes the second wait in the time of the first. What is promised
-//! is the same: who was told has it on the disk.
+//! Two at once, because a disk takes the second wait in the time of the first, and no more: each wait
+//! is work for the processor. What is promised is the same: who was told has it on the disk.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use crate::OpenError;
 
 /// How many wait at once.
-const THREADS: usize = 4;
+const THREADS: usize = 2;
 
 /// Tells somebody whether the disk has what was committed before.
 type Told = Box<dyn FnOnce(&Result<(), String>) + Send>;
@@ -58,8 +58,6 @@ fn run(log: &File, waiting: &Mutex<mpsc::Receiver<Told>>) {
         let told: Vec<Told> = {
             let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let Ok(first) = waiting.recv() else { return };
-            // Whoever is about to commit may do so, and is told of the same wait.
-            std::thread::yield_now();
             std::iter::once(first).chain(waiting.try_iter()).collect()
         };
         let synced = log.sync_data().map_err(|error| format!("writing to the disk: {error}"));

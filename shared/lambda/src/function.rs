@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::door::FrontDoor;
 use crate::http::{answer, defuse};
 use crate::problem::{Kind, Problem};
+use crate::request;
 use crate::schedule::{self, Scheduled};
 
 /// An HTTP event: API Gateway's payload format 2.0. It is large, and handed through one future after
@@ -245,9 +246,7 @@ impl Function {
         let respond = move |invocation: Invocation<HttpEvent>| {
             let (event, context) = invocation.open(&clock);
             // As `lambda_http`'s adapter does it, which then makes JSON of the answer.
-            let mut event = LambdaRequest::ApiGatewayV2(*event);
-            defuse(&mut event);
-            let answering = service(Request::from(event).with_lambda_context(context));
+            let answering = service(request::of(event).with_lambda_context(context));
             answering.map(|Ok(response)| response).boxed()
         };
         Self { respond: Some(Arc::new(respond)), ..of_json }
@@ -485,6 +484,102 @@ mod tests {
             Ok(answer.body(request.into_body()).unwrap())
         };
         let function = Function::http(boot(), load, handle).await.unwrap();
+
+        // As redirects come, and a little different.
+        let plain = serde_json::json!({
+            "version": "2.0", "routeKey": "GET /{slug}", "rawPath": "/Spring-26_a~b.c", "rawQueryString": "",
+            "headers": {"host": "go.example.com", "x-forwarded-proto": "http", "user-agent": "curl"},
+            "pathParameters": {"slug": "Spring-26_a~b.c"}, "requestContext": {
+                "stage": "$default", "routeKey": "GET /{slug}", "http": {"method": "HEAD", "path": "/a"}
+            }
+        });
+        let hosts = [
+            "go.example.com",
+            "go.example.com:8080",
+            "127.0.0.1:8080",
+            "localhost",
+            "a",
+            "1.a",
+            "0x7f.1",
+            "127.1",
+            "1.2.3.4.5",
+            "127.0.0.01",
+            "go.example.com.",
+            "GO.example.com",
+            "go.example.com:80",
+            "go.example.com:443",
+            "go.example.com:08080",
+            "go.example.com:99999",
+            "a..b",
+            ".",
+            "",
+            "[::1]:80",
+            "xn--mnchen-3ya.de",
+            "xn--a",
+            "-a-.b",
+            "a_b",
+            "a:1000:1",
+            "a:",
+            "a.0x1",
+            "é.de",
+            "a b",
+            "a@b",
+        ];
+        let paths = [
+            "/",
+            "",
+            "a",
+            "//",
+            "//a",
+            "/a/./b",
+            "/a/../b",
+            "/.",
+            "/..",
+            "/.a",
+            "/a.",
+            "/%2e/a",
+            "/a b",
+            "/é",
+            "/a?b",
+            "/a#b",
+            "/a;b=1",
+            "/a:b@c",
+            "/{a}|\\^`\"<>",
+            "/a\tb",
+        ];
+        let queries = [
+            "a=1",
+            "a=1&b=%20&a=+2",
+            "a=b/c?d",
+            "a=é",
+            "a=b c",
+            "?",
+            "&&",
+            "=",
+            "a=[1]",
+            "#",
+            "a='1'",
+            "%zz",
+        ];
+        let at = |pointer: &str, text: &str| {
+            let mut event = plain.clone();
+            *event.pointer_mut(pointer).unwrap() = text.into();
+            event
+        };
+        let events = (hosts.iter().map(|text| at("/headers/host", text)))
+            .chain(paths.iter().map(|text| at("/rawPath", text)))
+            .chain(queries.iter().map(|text| at("/rawQueryString", text)))
+            .chain(["https", "ftp"].iter().map(|text| at("/headers/x-forwarded-proto", text)))
+            .chain([at("/requestContext/stage", "prod")]);
+        for event in events {
+            let handed_over = serde_json::from_value::<HttpEvent>(event.clone()).unwrap();
+            function.invoke(Invocation::new(event.to_string().into_bytes(), "i")).await.unwrap();
+            function.respond(Invocation::new(handed_over, "i")).await.unwrap();
+            let mut seen = seen.lock().unwrap();
+            assert_eq!(seen[0], seen[1], "{event}");
+            seen.clear();
+        }
+
         let json = EVENT.as_bytes().to_vec();
         let answer = function.invoke(Invocation::new(json, "i")).await.unwrap();
         let event = serde_json::from_str::<HttpEvent>(EVENT).unwrap();

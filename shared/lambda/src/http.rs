@@ -1,5 +1,6 @@
 //! Answers, and what goes around every one of them.
 
+use std::net::Ipv4Addr;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, Request, RequestExt, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
+use url::Url;
 
 use crate::problem::{Kind, Problem};
 
@@ -106,10 +108,13 @@ pub(crate) fn defuse(event: &mut LambdaRequest) {
     let host_is_sound = event
         .headers
         .get(header::HOST)
-        .is_none_or(|host| host.to_str().is_ok_and(|host| host.parse::<Authority>().is_ok()));
+        .is_none_or(|host| host.to_str().is_ok_and(|host| is_plain_host(host) || is_sound(host)));
     if !host_is_sound {
         event.headers.remove(header::HOST);
     }
+    // It is what a host is taken from that is not there.
+    let domain = &mut event.request_context.domain_name;
+    *domain = domain.take().filter(|domain| is_plain_host(domain) || is_sound(domain));
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     if event.headers.get(&PROTO).is_some_and(|proto| proto != "http" && proto != "https") {
         event.headers.remove(&PROTO);
@@ -120,6 +125,28 @@ pub(crate) fn defuse(event: &mut LambdaRequest) {
     if let Some(path) = &mut event.raw_path {
         *path = utf8_percent_encode(path, OUTSIDE_PATH).to_string();
     }
+}
+
+/// Whether `lambda_http` can make an address of a host: it takes it for a URL's, and then for a URI's.
+fn is_sound(host: &str) -> bool {
+    host.parse::<Authority>().is_ok() && Url::parse(&format!("http://{host}/")).is_ok()
+}
+
+/// A name in small letters, or an address, without a port that goes without saying: what a parser of
+/// URLs would write as it reads it.
+pub(crate) fn is_plain_host(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "8080"));
+    let is_port = matches!(port.as_bytes(), [b'1'..=b'9', _, _, _, ..])
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok();
+    let may_be = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_address = || name.parse::<Ipv4Addr>().is_ok();
+    is_port
+        && name.bytes().all(may_be)
+        && !name.contains("..")
+        && !name.contains("xn--")
+        && (last.starts_with(|first: char| first.is_ascii_lowercase()) || is_address())
 }
 
 /// What may not stand in a path.
@@ -158,16 +185,42 @@ mod tests {
         serde_json::from_value(event).unwrap()
     }
 
+    /// As the local platform's gateway makes it: the domain is what was asked for.
+    fn of_domain(domain: &str) -> LambdaRequest {
+        let mut event = event(&domain.replace('\0', "-"), "/a", "");
+        if let LambdaRequest::ApiGatewayV2(event) = &mut event {
+            event.request_context.domain_name = Some(domain.to_owned());
+        }
+        event
+    }
+
     #[test]
     fn no_host_path_or_query_of_a_client_makes_the_conversion_panic() {
-        let texts =
-            ["", " ", "a b", "<>\"{}|\\^`", "é", "%", "%zz", "\u{0}", "[", "a:b:c", "//", "@"];
+        let texts = [
+            "",
+            " ",
+            "a b",
+            "<>\"{}|\\^`",
+            "é",
+            "%",
+            "%zz",
+            "\u{0}",
+            "[",
+            "a:b:c",
+            "//",
+            "@",
+            "1.2.3.4.5",
+            "a:99999",
+            "xn--a",
+            "0x1",
+        ];
         for text in texts {
             for mut event in [
                 // No HTTP server lets a NUL into a header.
                 event(&text.replace('\0', "-"), "/a", ""),
                 event("go.example.com", &format!("/{text}"), ""),
                 event("go.example.com", "/a", text),
+                of_domain(text),
             ] {
                 defuse(&mut event);
                 let request = Request::from(event);

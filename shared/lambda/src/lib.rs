@@ -21,6 +21,7 @@ mod logs;
 mod metrics;
 mod oauth;
 mod problem;
+mod request;
 mod schedule;
 mod serve;
 pub mod viewer;
