@@ -14,6 +14,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::data::{Owner, Ready};
 use crate::keys::TokenKeys;
+use crate::logs::WithInvocation;
 use crate::platform::{Data, Options, Platform};
 use crate::remote::Remote;
 use crate::replay::Found;
@@ -135,7 +136,10 @@ fn date(text: &str) -> Result<Day, DayError> {
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .fmt_fields(WithInvocation);
     tracing_subscriber::registry().with(lines.with_filter(log_filter(LOGS))).init();
     match run(cli) {
         Ok(code) => code,

@@ -22,6 +22,7 @@ mod demo;
 mod gateway;
 mod json;
 mod keys;
+mod logs;
 mod platform;
 mod registry;
 mod remote;

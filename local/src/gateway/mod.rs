@@ -18,7 +18,6 @@ mod stall;
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,7 +32,6 @@ use hyper::body::Incoming;
 use lambda::{Clock, HttpEvent, Invocation, InvocationError, Random};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::Instrument;
 
 use self::authorizer::{Authorizer, Verdict};
 use self::body::{Bodies, Whole};
@@ -43,6 +41,7 @@ use self::event::Call;
 use self::ids::Ids;
 use self::routes::Routes;
 use crate::contract::Contract;
+use crate::logs;
 use crate::registry::{AUTHORIZER, Registry};
 
 #[cfg(test)]
@@ -226,7 +225,7 @@ impl Gateway {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
-        source: IpAddr,
+        source: &str,
     ) -> Response<Full<Bytes>> {
         let id = self.ids.gateway();
         let answered = self.try_answer(request, source, &id).await;
@@ -240,7 +239,7 @@ impl Gateway {
     async fn try_answer(
         &self,
         request: Request<Incoming>,
-        source: IpAddr,
+        source: &str,
         id: &str,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (parts, body) = request.into_parts();
@@ -317,19 +316,15 @@ impl Gateway {
         let permit = Arc::clone(&self.invocations).try_acquire_owned();
         let permit = permit.map_err(|_| Refusal::Unavailable)?;
         self.load.note();
-        let request_id = self.ids.invocation();
-        // Of the highest level: it goes with every line, whatever `RUST_LOG` leaves of them. It is
-        // named as Lambda's own is, so that one search finds a request in both.
-        let span = tracing::error_span!("invoke", requestId = request_id);
-        let running = invoke(Invocation { event, request_id, timeout: INTEGRATION_TIMEOUT });
-        let running = async move {
+        let id = self.ids.invocation();
+        let invocation = Invocation { event, request_id: id.clone(), timeout: INTEGRATION_TIMEOUT };
+        let running = invoke(invocation);
+        let running = logs::of_invocation(id.clone(), async move {
             let _permit = permit;
             running.await
-        };
-        let running = ToItsEnd::of(running.instrument(span.clone()));
-        let answered = timeout(INTEGRATION_TIMEOUT, running).await;
-        let _entered = span.enter();
-        match answered {
+        });
+        let answered = timeout(INTEGRATION_TIMEOUT, ToItsEnd::of(running)).await;
+        logs::within(id, || match answered {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => {
                 tracing::error!(function = name, %error, "`{name}` failed");
@@ -343,7 +338,7 @@ impl Gateway {
                 tracing::error!(function = name, "`{name}` took more than 30 s");
                 Err(Refusal::Unavailable)
             }
-        }
+        })
     }
 
     /// Done when no invocation runs any more, and none can begin.

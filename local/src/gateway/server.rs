@@ -74,9 +74,11 @@ async fn converse(gateway: Arc<Gateway>, socket: TcpStream, peer: SocketAddr, wa
     // Answers are small: without this, the kernel holds them back for an acknowledgement.
     let _ = socket.set_nodelay(true);
     let limits = gateway.limits;
+    // It is the same for all requests of a connection.
+    let source: Arc<str> = peer.ip().to_string().into();
     let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(gateway.answer(request, peer.ip()).await) }
+        let (gateway, source) = (Arc::clone(&gateway), Arc::clone(&source));
+        async move { Ok::<_, Infallible>(gateway.answer(request, &source).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
