@@ -12,8 +12,7 @@
 //! it. Invocations and ends are counted, so it does not matter whose event arrives first.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use lambda_http::Body;
 use lambda_http::Response;
 use lambda_runtime::LambdaInvocation;
 use lambda_runtime::tower::{Layer, Service};
-use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -95,54 +94,36 @@ pub(crate) fn budget(deadline_ms: u64, clock: &Clock) -> Duration {
 pub(crate) struct Outbox<T> {
     work: Work<T>,
     clock: Clock,
-    /// `None`: there shall be no extension, so work is done before the answer.
-    extension: Option<Arc<Awake>>,
+    /// `None`: work is done before the answer.
+    awake: Option<Arc<Awake>>,
 }
 
 impl<T> Clone for Outbox<T> {
     fn clone(&self) -> Self {
-        Self {
-            work: Arc::clone(&self.work),
-            clock: self.clock.clone(),
-            extension: self.extension.clone(),
-        }
+        let (work, clock) = (Arc::clone(&self.work), self.clock.clone());
+        Self { work, clock, awake: self.awake.clone() }
     }
 }
 
 impl<T: Send + 'static> Outbox<T> {
     /// Work is done before the answer.
     pub(crate) fn before(work: Work<T>, clock: Clock) -> Self {
-        Self { work, clock, extension: None }
+        Self { work, clock, awake: None }
     }
 
-    /// Work is done after the answer, once this process is an extension.
-    pub(crate) fn after(work: Work<T>, clock: Clock) -> Self {
-        Self { work, clock, extension: Some(Arc::default()) }
-    }
-
-    /// This process is registered as an extension, or could not be.
-    pub(crate) fn registered(&self, registered: Result<Extension, ExtensionError>) {
-        let Some(awake) = &self.extension else { return };
-        match registered {
-            Ok(extension) => {
-                tokio::spawn(stay(extension, Arc::clone(awake)));
-            }
-            Err(error) => {
-                awake.broken.store(true, Ordering::Relaxed);
-                let error = Chain(&error).to_string();
-                tracing::warn!(error, "no Extensions API: clicks are sent before the answer");
-            }
-        }
+    /// Work is done after the answer, as long as this process is an extension.
+    pub(crate) fn after(work: Work<T>, clock: Clock, extension: Extension) -> Self {
+        let awake = Awake { extension: Mutex::new(Some(extension)), ..Awake::default() };
+        Self { work, clock, awake: Some(Arc::new(awake)) }
     }
 
     /// Takes the work of one invocation, which must be over by then (milliseconds since 1970).
     pub(crate) async fn put(&self, item: T, deadline_ms: u64) {
         let (work, clock) = (Arc::clone(&self.work), self.clock.clone());
-        match &self.extension {
-            Some(awake) if !awake.broken.load(Ordering::Relaxed) => {
+        match &self.awake {
+            Some(awake) if awake.is_kept() => {
                 let left = async move { work(item, budget(deadline_ms, &clock)).await };
-                let left = left.boxed();
-                *awake.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+                *locked(&awake.left) = Some(left.boxed());
             }
             Some(_) | None => work(item, budget(deadline_ms, &clock).min(PATIENCE)).await,
         }
@@ -152,47 +133,51 @@ impl<T: Send + 'static> Outbox<T> {
     /// left is still done.
     pub(crate) async fn outlive<R>(&self, running: impl Future<Output = R>) -> R {
         let outcome = AssertUnwindSafe(running).catch_unwind().await;
-        if let Some(awake) = &self.extension {
-            // An error would mean that the counter is gone, and this holds it.
-            let _ = awake.count.subscribe().wait_for(|count| count.over == count.begun).await;
+        let ending = self.awake.as_ref().and_then(|awake| locked(&awake.ending).take());
+        if let Some(ending) = ending {
+            // A panic in there has been logged.
+            let _ = ending.await;
         }
         outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
-/// What the invocations and the extension's loop know of each other.
+/// What keeps this process awake after an answer, and what for.
 #[derive(Default)]
 struct Awake {
     /// What the current invocation left to do; Lambda runs one at a time in a process.
     left: Mutex<Option<BoxFuture<'static, ()>>>,
-    count: watch::Sender<Count>,
-    /// There is no extension's loop, or none any more: nobody keeps the process awake.
-    broken: AtomicBool,
+    /// `None`: it failed, and nobody keeps the process awake any more.
+    extension: Mutex<Option<Extension>>,
+    /// The end of the last invocation.
+    ending: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Invocations of this process.
-#[derive(Default)]
-struct Count {
-    begun: u64,
-    /// Answered, and nothing left to do.
-    over: u64,
-}
+impl Awake {
+    /// Whether the process is not frozen before it says so.
+    fn is_kept(&self) -> bool {
+        self.with_extension(Extension::check)
+    }
 
-/// Runs the extension's loop beside the runtime's.
-async fn stay(mut extension: Extension, awake: Arc<Awake>) {
-    let mut over = awake.count.subscribe();
-    let mut invocations = 0;
-    let error: ExtensionError = loop {
-        match extension.next().await {
-            Ok(is_invocation) => invocations += u64::from(is_invocation),
-            Err(error) => break error,
+    /// Lets Lambda go on, and freeze the process until it does.
+    fn let_go(&self) {
+        self.with_extension(Extension::ask_for_next);
+    }
+
+    /// Whether there still is an extension then.
+    fn with_extension(&self, act: fn(&mut Extension) -> Result<(), ExtensionError>) -> bool {
+        let mut extension = locked(&self.extension);
+        if let Some(Err(error)) = extension.as_mut().map(act) {
+            *extension = None;
+            let error = Chain(&error).to_string();
+            tracing::error!(error, "the extension ended: clicks are sent before the answer");
         }
-        // An error would mean that the process is about to end.
-        let _ = over.wait_for(|count| invocations <= count.over).await;
-    };
-    awake.broken.store(true, Ordering::Relaxed);
-    let error = Chain(&error).to_string();
-    tracing::error!(error, "the extension ended: clicks are sent before the answer");
+        extension.is_some()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does the work once the answer has been posted, and says when an invocation is over.
@@ -200,7 +185,7 @@ pub(crate) struct HandOver(Option<Arc<Awake>>);
 
 impl HandOver {
     pub(crate) fn of<T>(outbox: &Outbox<T>) -> Self {
-        Self(outbox.extension.clone())
+        Self(outbox.awake.clone())
     }
 }
 
@@ -232,7 +217,7 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let end = self.awake.clone().map(End::of_next);
+        let end = self.awake.clone().map(End);
         let invocation = self.inner.call(invocation);
         Box::pin(async move {
             let outcome = invocation.await;
@@ -245,32 +230,22 @@ where
 /// The end of an invocation, however it comes: what it left is done, and then it is over.
 struct End(Arc<Awake>);
 
-impl End {
-    fn of_next(awake: Arc<Awake>) -> Self {
-        awake.count.send_modify(|count| count.begun += 1);
-        Self(awake)
-    }
-}
-
 impl Drop for End {
     fn drop(&mut self) {
-        let over = Over(Arc::clone(&self.0));
-        let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(left) = left {
-            tokio::spawn(async move {
+        let awake = Arc::clone(&self.0);
+        let mut ending = locked(&self.0.ending);
+        let (left, before) = (locked(&self.0.left).take(), ending.take());
+        // A task also where nothing is left: the runtime asks for its next event first.
+        *ending = Some(tokio::spawn(async move {
+            // The one before is over, unless somebody else than Lambda makes the invocations.
+            if let Some(before) = before.filter(|before| !before.is_finished()) {
+                let _ = before.await;
+            }
+            if let Some(left) = left {
                 left.await;
-                drop(over);
-            });
-        }
-    }
-}
-
-/// Counts an invocation as over when it is dropped, by a panic too.
-struct Over(Arc<Awake>);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.count.send_modify(|count| count.over += 1);
+            }
+            awake.let_go();
+        }));
     }
 }
 

@@ -73,28 +73,31 @@ where
     Working: Future<Output = ()> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    block_on(name, async {
-        let env = Env::process();
-        let mode = env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
-        // The Extensions API answers while the function is built.
-        let registering = match mode {
-            ClickSend::After => Some(Registering::begin(env, "after-answer").await),
-            ClickSend::Before => None,
-        };
+    start_logs(name);
+    let env = Env::process();
+    let mode = env.parsed("CLICK_SEND", ClickSend::default()).inspect_err(cannot_start)?;
+    // Before anything else: the Extensions API answers while all of this is built.
+    let registering = match mode {
+        ClickSend::After => Some(Registering::begin(&env, "after-answer")),
+        ClickSend::Before => None,
+    };
+    run_to_end(async {
         let (app, boot) = start(name, load).await?;
         let work: Work<T> = function::work(app.clone(), then);
-        let outbox = match mode {
-            ClickSend::After => Outbox::after(work, boot.clock.clone()),
-            ClickSend::Before => Outbox::before(work, boot.clock.clone()),
+        let (door, clock) = (FrontDoor::load(&boot.env), boot.clock);
+        // Lambda takes registrations until the runtime asks for its first event.
+        let outbox = match registering.map(|begun| begun.and_then(Registering::done)) {
+            Some(Ok(extension)) => Outbox::after(work, clock.clone(), extension),
+            Some(Err(error)) => {
+                let error = Chain(&error).to_string();
+                tracing::warn!(error, "no Extensions API: clicks are sent before the answer");
+                Outbox::before(work, clock.clone())
+            }
+            None => Outbox::before(work, clock.clone()),
         };
         let hand_over = HandOver::of(&outbox);
-        let door = FrontDoor::load(&boot.env);
-        let service = function::http_then_service(app, door, boot.clock, handle, outbox.clone());
+        let service = function::http_then_service(app, door, clock, handle, outbox.clone());
         let runtime = Runtime::new(function::events(service)).layer(hand_over);
-        // Lambda takes registrations until the runtime asks for its first event.
-        if let Some(registering) = registering {
-            outbox.registered(registering.done().await);
-        }
         outbox.outlive(run(runtime)).await
     })
 }
@@ -208,13 +211,17 @@ fn cannot_start<E: std::error::Error + 'static>(error: &E) {
     tracing::error!(error = %Chain(error), "the function cannot start");
 }
 
-/// One request at a time needs one thread. A `LocalRuntime` has no other kind: what a `Runtime` of
-/// threads would need ships with the latter.
 fn block_on<T>(
     name: &'static str,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     start_logs(name);
+    run_to_end(work)
+}
+
+/// One request at a time needs one thread. A `LocalRuntime` has no other kind: what a `Runtime` of
+/// threads would need ships with the latter.
+fn run_to_end<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?
