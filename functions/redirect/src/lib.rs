@@ -8,6 +8,7 @@ mod routes;
 mod tests;
 mod visitors;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::{ClickId, Decision, Domain, Origins, Orphan, Route, Slug, bot};
@@ -31,9 +32,12 @@ use crate::visitors::Visitors;
 #[error("the limit of the link of `{0}` comes and goes")]
 struct Unsettled(Slug);
 
-/// What the handler works with.
+/// What the handler works with. Clones are the same one: each request makes two.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     routes: Routes,
     clicks: ClickQueue,
     visitors: Visitors,
@@ -67,7 +71,7 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
     let salts = SaltReader::new(&boot.aws, boot.env.required("SALTS_TABLE")?);
     let clicks = ClickQueue::new(&boot.aws, boot.env.required("CLICKS_QUEUE_URL")?);
     let origins = boot.env.required_as("ORIGINS", Origins::parse)?;
-    Ok(App {
+    Ok(App(Arc::new(Parts {
         routes: Routes::new(routes, &boot.env)?,
         clicks,
         visitors: Visitors::new(salts),
@@ -77,11 +81,11 @@ pub async fn load(boot: Boot) -> Result<App, EnvError> {
         clock: boot.clock,
         random: boot.random,
         metrics: boot.metrics,
-    })
+    })))
 }
 
 /// Answers one request, and says which click it was, if it was one.
-pub async fn handle(app: App, request: Request) -> Result<After<Left>, Problem> {
+pub async fn handle(App(app): App, request: Request) -> Result<After<Left>, Problem> {
     let path = input::path(&request, "slug");
     match path.as_str() {
         "" => return Ok(pages::root().into()),
@@ -113,18 +117,19 @@ pub async fn handle(app: App, request: Request) -> Result<After<Left>, Problem> 
 
 /// Does what is left after the answer: sends the click to the ledger's queue, or tells of what is
 /// not there.
-pub async fn send_click(app: App, left: Left, budget: Duration) {
+pub async fn send_click(App(app): App, left: Left, budget: Duration) {
     match left {
         Left::Click(followed) => {
             let captured = followed.capture(app.viewers.viewer(&followed.request));
             send(&app, captured, budget).await;
         }
-        Left::Orphan(domain, slug, at) => tell(&app, domain, &slug, at, budget).await,
+        // Boxed: clicks are many, and need no room for it.
+        Left::Orphan(domain, slug, at) => Box::pin(tell(&app, domain, &slug, at, budget)).await,
     }
 }
 
 /// Sends a click. If that fails, it is in the log, whole.
-async fn send(app: &App, Captured { mut click, address }: Captured, budget: Duration) {
+async fn send(app: &Parts, Captured { mut click, address }: Captured, budget: Duration) {
     let begin = Instant::now();
     if let Some(address) = address {
         // Half of the time at most: who it was may stay unknown, and the click may not be lost.
@@ -145,7 +150,7 @@ async fn send(app: &App, Captured { mut click, address }: Captured, budget: Dura
 
 /// Tells of a request for what is not there, as often as this process may. What is not told is
 /// counted, and told with the next one. What may have arrived is told again first, and is the same.
-async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Duration) {
+async fn tell(app: &Parts, domain: Domain, slug: &Slug, at: Timestamp, budget: Duration) {
     let begin = Instant::now();
     while let Some(earlier) = app.orphans.unsure() {
         if !tell_of(app, earlier, budget.saturating_sub(begin.elapsed())).await {
@@ -163,7 +168,7 @@ async fn tell(app: &App, domain: Domain, slug: &Slug, at: Timestamp, budget: Dur
 }
 
 /// Sends an orphan; says whether it has arrived for sure. If not it is kept.
-async fn tell_of(app: &App, orphan: Orphan, budget: Duration) -> bool {
+async fn tell_of(app: &Parts, orphan: Orphan, budget: Duration) -> bool {
     let why = match tokio::time::timeout(budget, app.clicks.send_orphan(&orphan)).await {
         Ok(Ok(())) => return true,
         Ok(Err(error)) => Chain(&error).to_string(),
@@ -177,7 +182,7 @@ async fn tell_of(app: &App, orphan: Orphan, budget: Duration) -> bool {
 
 /// The answer for what a slug leads to; none if that turns out to be older than an edit.
 async fn answer(
-    app: &App,
+    app: &Parts,
     request: &Request,
     found: &Found,
 ) -> Result<Option<After<Then>>, Problem> {
@@ -193,7 +198,7 @@ async fn answer(
 }
 
 async fn follow(
-    app: &App,
+    app: &Parts,
     request: &Request,
     route: &Route,
 ) -> Result<Option<After<Then>>, Problem> {

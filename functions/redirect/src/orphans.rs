@@ -1,16 +1,16 @@
 //! Requests for what is not there: told of, but never so many that they cost like clicks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use domain::{Bucket, Domain, Orphan, RateLimit};
 use jiff::Timestamp;
 
 /// What a process may still tell of.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Orphans {
     limit: RateLimit,
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Orphans {
         let limit = RateLimit::of_per_minute(Orphan::PER_MINUTE).expect("it is a limit");
         let bucket = Bucket::full_at_micros(0);
         let state = State { bucket, unsure: Vec::new(), untold: HashMap::new() };
-        Self { limit, state: Arc::new(Mutex::new(state)) }
+        Self { limit, state: Mutex::new(state) }
     }
 
     /// Counts one; if it may be told of, for how many it stands.

@@ -6,7 +6,7 @@ use domain::{Destination, Domain, LinkId, Slug};
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Chain, Env, EnvError, Kind, Problem};
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 use store::{Found, ReadLinkError, RouteStore, Spent};
 
 /// How much a process remembers: some 40,000 plain links, or a thousand with the longest URLs.
@@ -20,10 +20,10 @@ const ENTRY_BYTES: usize = 300;
 const CACHE_SHARDS: usize = 8;
 
 /// The links, as the redirect sees them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Routes {
     store: RouteStore,
-    cache: Arc<Cache<(Domain, Slug), Entry, Bytes>>,
+    cache: Cache<(Domain, Slug), Entry, Bytes>,
     /// The age up to which an answer is taken from the cache: the only place where an edit lags.
     ttl: SignedDuration,
     /// The age beyond that up to which it will do when DynamoDB is away.
@@ -44,7 +44,7 @@ impl Routes {
         };
         Ok(Self {
             store,
-            cache: Arc::new(cache()),
+            cache: cache(),
             ttl: seconds("CACHE_TTL_SECONDS", 30)?,
             stale: seconds("STALE_IF_ERROR_SECONDS", 300)?,
         })
@@ -61,13 +61,13 @@ impl Routes {
         slug: &Slug,
         now: Timestamp,
     ) -> Result<Arc<Found>, Problem> {
-        let address = (domain.clone(), slug.clone());
-        let known = self.cache.get(&address);
+        let known = self.cache.get(&Address(domain, slug));
         if let Some(entry) = known.as_ref().filter(|entry| entry.age(now) < self.ttl) {
             return Ok(Arc::clone(&entry.found));
         }
-        match self.store.follow(domain, slug).await {
-            Ok(found) => Ok(self.remember(address, found, now)),
+        // Boxed, as all calls are: a link that is known takes no room for them.
+        match Box::pin(self.store.follow(domain, slug)).await {
+            Ok(found) => Ok(self.remember((domain.clone(), slug.clone()), found, now)),
             Err(error) => match known {
                 Some(entry) if entry.age(now) < self.ttl + self.stale => {
                     let error = Chain(&error).to_string();
@@ -86,7 +86,7 @@ impl Routes {
         slug: &Slug,
         now: Timestamp,
     ) -> Result<Arc<Found>, Problem> {
-        let found = self.store.follow_newest(domain, slug).await.map_err(to_problem)?;
+        let found = Box::pin(self.store.follow_newest(domain, slug)).await.map_err(to_problem)?;
         Ok(self.remember((domain.clone(), slug.clone()), found, now))
     }
 
@@ -104,7 +104,8 @@ impl Routes {
 
     /// Spends one click of a link's limit, once for a token.
     pub(crate) async fn spend(&self, link: LinkId, token: u128) -> Result<Spent, Problem> {
-        self.store.spend(link, token).await.map_err(|e| Problem::server(Kind::Unavailable, e))
+        let spent = Box::pin(self.store.spend(link, token)).await;
+        spent.map_err(|error| Problem::server(Kind::Unavailable, error))
     }
 }
 
@@ -116,6 +117,16 @@ fn cache() -> Cache<(Domain, Slug), Entry, Bytes> {
         .build()
         .expect("both capacities are given");
     Cache::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
+/// A key of the cache that is looked for, and need not be a copy for that.
+#[derive(Hash)]
+struct Address<'a>(&'a Domain, &'a Slug);
+
+impl Equivalent<(Domain, Slug)> for Address<'_> {
+    fn equivalent(&self, (domain, slug): &(Domain, Slug)) -> bool {
+        self.0 == domain && self.1 == slug
+    }
 }
 
 /// Weighs an entry: bounding only their number would let one tenant's long URLs fill the memory.

@@ -1,7 +1,7 @@
 //! Who clicked, for a day: what is made of an address before it is forgotten.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::{Click, Day, Salt, Visitor};
@@ -16,10 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Tells visitors from each other by the salt of the day, which each process reads once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Visitors {
     salts: SaltReader,
-    known: Arc<Mutex<Option<Known>>>,
+    known: Mutex<Option<Known>>,
 }
 
 /// What is known of a day's salt.
@@ -33,7 +33,7 @@ struct Known {
 
 impl Visitors {
     pub(crate) fn new(salts: SaltReader) -> Self {
-        Self { salts, known: Arc::default() }
+        Self { salts, known: Mutex::default() }
     }
 
     /// Whose click this is; nobody's where there is no salt, or none in time.
@@ -63,7 +63,9 @@ impl Visitors {
     }
 
     async fn read(&self, day: Day, patience: Duration) -> Option<Salt> {
-        let error = match tokio::time::timeout(patience, self.salts.read(day)).await {
+        // Boxed: it is read once a day.
+        let reading = Box::pin(self.salts.read(day));
+        let error = match tokio::time::timeout(patience, reading).await {
             Ok(Ok(Some(salt))) => return Some(salt),
             Ok(Ok(None)) => "it has none".to_owned(),
             Ok(Err(error)) => Chain(&error).to_string(),
