@@ -4,6 +4,7 @@
 //! which its must be one, with `|` between them. A value that holds a comma, a `|` or a `"` stands
 //! in double quotes, in which `""` is a `"`: `city:"Berlin, DE"`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rollup::Counts;
@@ -142,7 +143,7 @@ impl Filter {
     pub fn admits(&self, click: &RecordedClick) -> bool {
         self.bot.is_none_or(|bot| bot == click.bot.is_some())
             && self.clauses.iter().all(|(dimension, values)| {
-                values.contains(&dimension.of(click).map(std::borrow::Cow::into_owned))
+                values.contains(&dimension.of(click).map(Cow::into_owned))
             })
     }
 }
@@ -177,7 +178,8 @@ fn read_value(text: &str, dimension: Dimension) -> Result<Option<String>, Filter
     if is_no_link || value == OTHER {
         return Err(FilterError::NoValue(dimension, shown(&value)));
     }
-    Ok(Some(spelled(value, dimension)))
+    // A longer one is counted by its beginning.
+    Ok(Some(dimension.kept(Cow::Owned(spelled(value, dimension))).into_owned()))
 }
 
 /// A value as clicks have it, where those have one spelling only.
@@ -323,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn any_value_can_be_asked_for(value in "\\PC{1,40}") {
+        fn any_value_can_be_asked_for(value in "\\PC{1,60}") {
             prop_assume!(value != OTHER);
             let text = format!("utm_term:\"{}\"", value.replace('"', "\"\""));
             let filter = filter(&text).unwrap();
