@@ -28,8 +28,7 @@ use tokio::sync::oneshot;
 use self::protocol::{
     Batch, BatchAnswer, ByName, ByUrl, ChangeEntry, ChangeVisibility, Checked, CreateQueue,
     DeleteEntry, DeleteMessage, Empty, GetQueueAttributes, IdEntry, ListMoves, ListQueues, Message,
-    ReceiveMessage, SendEntry, Sent, SentEntry, SetQueueAttributes, StartMove, check_ids, fits,
-    in_range,
+    ReceiveMessage, Sent, SentEntry, SetQueueAttributes, StartMove, check_ids, fits, in_range,
 };
 use self::receipt::Receipt;
 use self::settings::{ACCOUNT, MAX_BYTES, MAX_VISIBILITY, MAX_WAIT, Settings, arn, name_in_arn};
@@ -160,11 +159,7 @@ impl Sqs {
         body: &[u8],
     ) -> Result<Vec<u8>, Fault> {
         match operation {
-            "SendMessage" => {
-                // Read twice: flattening the message into one struct costs more.
-                let ByUrl { queue_url } = read(body)?;
-                written(&self.send_message(&queue_url, read(body)?).await?)
-            }
+            "SendMessage" => written(&self.send_message(read(body)?).await?),
             "SendMessageBatch" => written(&self.send_message_batch(read(body)?).await?),
             "ReceiveMessage" => written(&self.receive_message(read(body)?).await?),
             "DeleteMessage" => written(&self.delete_message(read(body)?).await?),
@@ -191,8 +186,9 @@ impl Sqs {
 
     // --- Messages ---------------------------------------------------------------------------
 
-    async fn send_message(&self, queue_url: &str, message: Message) -> Result<Sent, Fault> {
-        let queue = name_in_url(queue_url)?;
+    async fn send_message(&self, message: Message) -> Result<Sent, Fault> {
+        let url = message.queue_url.as_deref().ok_or(Fault::MissingParameter("QueueUrl"))?;
+        let queue = name_in_url(url)?;
         let (message, sent) = message.check()?;
         self.run_for(self.promise_to(&queue), move |store| {
             let queue = store.queue(&queue)?;
@@ -205,17 +201,16 @@ impl Sqs {
 
     async fn send_message_batch(
         &self,
-        request: Batch<SendEntry>,
+        request: Batch<Message>,
     ) -> Result<BatchAnswer<SentEntry>, Fault> {
         let queue = name_in_url(&request.queue_url)?;
-        let entries: Vec<_> = request.entries.into_iter().map(SendEntry::parts).collect();
-        check_ids(entries.iter().map(|(id, _)| id.as_str()))?;
-        let sent: usize = entries.iter().map(|(_, message)| message.bytes()).sum();
+        check_ids(request.entries.iter().map(|entry| entry.id.as_str()))?;
+        let sent: usize = request.entries.iter().map(Message::bytes).sum();
         if sent > MAX_BYTES {
             return Err(Fault::BatchRequestTooLong { most: MAX_BYTES, sent });
         }
         let checked: Vec<_> =
-            entries.into_iter().map(|(id, message)| (id, message.check())).collect();
+            request.entries.into_iter().map(|entry| (entry.id.clone(), entry.check())).collect();
         self.run_for(self.promise_to(&queue), move |store| {
             let queue = store.queue(&queue)?;
             BatchAnswer::of(checked, |entry: Result<(Checked, Sent), Fault>| {

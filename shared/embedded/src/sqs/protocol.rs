@@ -13,22 +13,16 @@ use super::message::{
 use super::settings::{ACCOUNT, MAX_BYTES, MAX_DELAY};
 use super::store::Delivery;
 
+/// A message: alone, or an entry of a batch. What the one has and the other has not is in here, too: to
+/// flatten structs into each other, serde would keep all fields in between, which takes longer than all
+/// the rest.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Message {
-    pub(super) message_body: String,
-    pub(super) delay_seconds: Option<i64>,
+    /// Of one that is alone.
+    pub(super) queue_url: Option<String>,
+    /// Of an entry.
     #[serde(default)]
-    pub(super) message_attributes: BTreeMap<String, Attribute>,
-    #[serde(default)]
-    pub(super) message_system_attributes: BTreeMap<String, Attribute>,
-}
-
-/// An entry of a batch, which is a message and an id. The fields stand here once more: to flatten one
-/// into the other, serde would keep all of them in between, which takes longer than all the rest.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SendEntry {
     pub(super) id: String,
     message_body: String,
     delay_seconds: Option<i64>,
@@ -36,19 +30,6 @@ pub(super) struct SendEntry {
     message_attributes: BTreeMap<String, Attribute>,
     #[serde(default)]
     message_system_attributes: BTreeMap<String, Attribute>,
-}
-
-impl SendEntry {
-    /// The id and the message.
-    pub(super) fn parts(self) -> (String, Message) {
-        let message = Message {
-            message_body: self.message_body,
-            delay_seconds: self.delay_seconds,
-            message_attributes: self.message_attributes,
-            message_system_attributes: self.message_system_attributes,
-        };
-        (self.id, message)
-    }
 }
 
 #[derive(Deserialize)]
