@@ -14,8 +14,9 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bytes::Bytes;
 use dynoxide::actions::create_table::CreateTableRequest;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::OpenError;
 use crate::disk::Disk;
+use crate::tokens::{Tokens, Transaction};
 
 /// Work for an engine; what is left of it is to tell its caller.
 type Job = Box<dyn FnOnce(&mut Database) -> Answer + Send>;
@@ -37,7 +39,6 @@ type Job = Box<dyn FnOnce(&mut Database) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(&Result<(), String>) + Send>;
 
 /// The two engines of one database.
-#[derive(Debug)]
 pub(crate) struct DynamoDb {
     /// Writes, and reads that must be atomic.
     writer: Engine,
@@ -45,6 +46,7 @@ pub(crate) struct DynamoDb {
     reader: Engine,
     /// `None`: in memory, where both engines share one connection.
     path: Option<PathBuf>,
+    tokens: Arc<Mutex<Tokens>>,
 }
 
 impl DynamoDb {
@@ -59,6 +61,7 @@ impl DynamoDb {
             writer: Engine::start("embedded-dynamodb-write", writer, Some(disk))?,
             reader: Engine::start("embedded-dynamodb-read", reader, None)?,
             path: Some(path.to_owned()),
+            tokens: Arc::default(),
         })
     }
 
@@ -71,6 +74,7 @@ impl DynamoDb {
             writer: Engine::start("embedded-dynamodb-write", database.clone(), None)?,
             reader: Engine::start("embedded-dynamodb-read", database, None)?,
             path: None,
+            tokens: Arc::default(),
         })
     }
 
@@ -112,7 +116,7 @@ impl DynamoDb {
             "DeleteItem" => writer.call(body, Database::delete_item).await,
             "BatchWriteItem" => writer.call(body, Database::batch_write_item).await,
             "TransactGetItems" => writer.call(body, Database::transact_get_items).await,
-            "TransactWriteItems" => writer.call(body, Database::transact_write_items).await,
+            "TransactWriteItems" => self.transact(body).await,
             "ExecuteStatement" => writer.call(body, Database::execute_statement).await,
             "ExecuteTransaction" => writer.call(body, Database::execute_transaction).await,
             "BatchExecuteStatement" => writer.call(body, Database::batch_execute_statement).await,
@@ -128,6 +132,16 @@ impl DynamoDb {
             "UpdateTimeToLive" => self.define(body, Database::update_time_to_live).await,
             _ => Err(DynoxideError::UnsupportedCapability(operation.to_owned())),
         }
+    }
+
+    async fn transact(&self, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+        let transaction = Transaction::of(read(body)?);
+        let tokens = Arc::clone(&self.tokens);
+        let write = move |database: &mut Database| {
+            let mut tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            tokens.write(database, transaction, Instant::now())
+        };
+        written(&self.writer.run(write).await?)
     }
 
     /// An operation that changes what tables there are and how they look.
@@ -226,10 +240,23 @@ impl Engine {
         Q: DeserializeOwned + Send + 'static,
         A: Serialize + Send + 'static,
     {
-        let request = serde_json::from_slice::<Q>(body).map_err(|error| unread(&error))?;
-        let answer = self.run(move |database| operation(database, request)).await?;
-        serde_json::to_vec(&answer)
-            .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+        let request = read(body)?;
+        written(&self.run(move |database| operation(database, request)).await?)
+    }
+}
+
+fn read<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, DynoxideError> {
+    serde_json::from_slice(body).map_err(|error| unread(&error))
+}
+
+fn written(answer: &impl Serialize) -> Result<Vec<u8>, DynoxideError> {
+    serde_json::to_vec(answer)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDb").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

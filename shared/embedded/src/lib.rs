@@ -18,7 +18,7 @@
 //! - One account (`000000000000`), one region, one pair of credentials; S3 alone checks them.
 //! - DynamoDB: every read is strongly consistent, indexes too; `TransactionConflict` and throttling
 //!   never happen; expired rows go only in [`Embedded::sweep_expired`]; idempotency tokens are
-//!   forgotten at a restart; streams are refused, because they make each write scan the records.
+//!   forgotten at a restart, and what is repeated under one costs what the first did; streams are refused, because they make each write scan the records.
 //! - SQS: standard queues by the JSON protocol, no FIFO, no permissions, no encryption, no tags.
 //!   Counts are exact and order is by time, so that a test can rely on it; nothing may in AWS.
 //!   `PurgeQueue` and `StartMessageMoveTask` are done when they answer. A queue that was deleted
@@ -34,6 +34,7 @@ mod server;
 mod sqs;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::future::Future;
 use std::io;
