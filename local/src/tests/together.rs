@@ -71,11 +71,11 @@ async fn one_that_is_alone_is_a_message_and_all_that_come_meanwhile_share_some()
     assert!(world.send(1).await.iter().all(Result::is_ok));
     assert_eq!(world.take().await, [1]);
 
-    // One at once, two times ten, and the rest when one of these calls has ended.
-    assert!(world.send(25).await.iter().all(Result::is_ok));
+    // One at once, two times twenty, and the rest when one of these calls has ended.
+    assert!(world.send(45).await.iter().all(Result::is_ok));
     let mut sizes = world.take().await;
     sizes.sort_unstable();
-    assert_eq!(sizes, [1, 4, 10, 10]);
+    assert_eq!(sizes, [1, 4, 20, 20]);
     assert_eq!(world.probe.take_operations(), ["SendMessage"; 5]);
 
     // All calls have ended: the next one is alone again.

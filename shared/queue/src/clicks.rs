@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use crate::{ClickMessage, OrphanMessage};
 
 /// The most clicks in one message. As many of the longest ones are far below the most bytes that SQS
-/// takes, and what becomes of one of them is told with all others.
-const MAX_TOGETHER: usize = 10;
+/// takes, and what becomes of one of them is told with all others. More bring nothing that can be seen.
+const MAX_TOGETHER: usize = 20;
 
 /// The queue of clicks.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ impl ClickQueue {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a call for all who wait. In a task of its own: the one who happens to be the tenth may
+    /// Begins a call for all who wait. In a task of its own: the one who happens to be the last may
     /// give up waiting.
     fn begin(&self, line: &mut Line) {
         let waiting = std::mem::take(&mut line.waiting);
