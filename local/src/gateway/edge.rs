@@ -37,32 +37,35 @@ impl Edge {
         Ok(Self { secret: secret.context("`ORIGIN_SECRET` must be good for a header")? })
     }
 
-    /// Adds the headers to those of an event.
-    pub(super) fn fill(&self, out: &mut HeaderMap, headers: &HeaderMap, source: &str) {
-        let said = |name: &str| {
-            let value = headers.get(name)?.as_bytes();
-            std::str::from_utf8(value).ok().map(str::trim).filter(|it| !it.is_empty())
-        };
+    /// Adds the headers to those of an event, and takes out what viewers say of themselves.
+    pub(super) fn fill(&self, headers: &mut HeaderMap, source: &str) {
+        let [address, place, network] = [ADDRESS, PLACE, NETWORK].map(|name| headers.remove(name));
         let mut tell = |name: &'static str, value: &str| {
             // What is no header's value was none in the request, either.
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-                out.insert(HeaderName::from_static(name), value);
+                headers.insert(HeaderName::from_static(name), value);
             }
         };
-        let address = said(ADDRESS).filter(|it| it.parse::<IpAddr>().is_ok()).unwrap_or(source);
+        let address = said(&address).filter(|it| it.parse::<IpAddr>().is_ok()).unwrap_or(source);
         // CloudFront adds the viewer's port. It says nothing of a viewer.
         tell("cloudfront-viewer-address", &[address, ":0"].concat());
-        if let Some(place) = said(PLACE) {
+        if let Some(place) = said(&place) {
             let parts = place.splitn(PARTS.len(), '/').map(str::trim);
             for (name, part) in PARTS.into_iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
                 tell(name, part);
             }
         }
-        if let Some(network) = said(NETWORK) {
+        if let Some(network) = said(&network) {
             tell("cloudfront-viewer-asn", network);
         }
-        out.insert(HeaderName::from_static(SECRET), self.secret.clone());
+        headers.insert(HeaderName::from_static(SECRET), self.secret.clone());
     }
+}
+
+/// What a header says, if it says something.
+fn said(value: &Option<HeaderValue>) -> Option<&str> {
+    let text = std::str::from_utf8(value.as_ref()?.as_bytes()).ok()?.trim();
+    (!text.is_empty()).then_some(text)
 }
 
 impl std::fmt::Debug for Edge {
@@ -71,8 +74,7 @@ impl std::fmt::Debug for Edge {
     }
 }
 
-/// Whether only the front door may say this, or it is said to nobody but the front door.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name == SECRET || name.starts_with("cloudfront-") || [PLACE, ADDRESS, NETWORK].contains(&name)
+/// Whether only the front door may say this.
+pub(super) fn is_only_ours(name: &HeaderName) -> bool {
+    name == SECRET || name.as_str().starts_with("cloudfront-")
 }

@@ -39,7 +39,6 @@ pub(super) struct Call<'a> {
     pub(super) params: Params<'a>,
     pub(super) method: &'a Method,
     pub(super) version: Version,
-    pub(super) headers: &'a HeaderMap,
     pub(super) edge: &'a Edge,
     pub(super) host: &'a str,
     /// An IP address.
@@ -51,19 +50,21 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The event, without a body, and without what an authorizer says.
-    pub(super) fn event(self) -> HttpEvent {
+    /// The event, without a body, and without what an authorizer says. The request's headers become
+    /// the event's: of most of them nothing is changed.
+    pub(super) fn event(self, headers: HeaderMap) -> HttpEvent {
         let mut event = HttpEvent::default();
         event.version = Some("2.0".to_owned());
         event.route_key = Some(self.route.to_owned());
         event.raw_path = Some(self.path.to_string());
         event.raw_query_string = Some(self.query.to_owned());
-        let cookies = joined(self.headers, &header::COOKIE, "; ");
+        let cookies = joined(&headers, &header::COOKIE, "; ");
         if !cookies.is_empty() {
             let each = cookies.split(';').map(str::trim).filter(|it| !it.is_empty());
             event.cookies = Some(each.map(str::to_owned).collect());
         }
-        event.headers = self.event_headers();
+        let user_agent = joined(&headers, &header::USER_AGENT, ",").into_owned();
+        event.headers = self.event_headers(headers);
         if !self.query.is_empty() {
             event.query_string_parameters = parameters(self.query).into();
         }
@@ -80,8 +81,7 @@ impl Call<'_> {
         request.http.path = Some(self.path.into_owned());
         request.http.protocol = Some(protocol(self.version).to_owned());
         request.http.source_ip = Some(self.source.to_owned());
-        let user_agent = joined(self.headers, &header::USER_AGENT, ",");
-        request.http.user_agent = Some(user_agent.into_owned());
+        request.http.user_agent = Some(user_agent);
         request.request_id = Some(self.id.to_owned());
         request.route_key = Some(self.route.to_owned());
         request.stage = Some(STAGE.to_owned());
@@ -90,35 +90,34 @@ impl Call<'_> {
         event
     }
 
-    fn event_headers(&self) -> HeaderMap {
-        let mut out = HeaderMap::with_capacity(self.headers.keys_len() + 8);
-        for name in self.headers.keys() {
-            let is_set_below = is_hop_by_hop(name)
-                || [header::COOKIE, header::HOST, header::CONTENT_LENGTH, header::EXPECT]
-                    .contains(name)
-                || [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO].contains(name)
-                || edge::is_ours(name);
-            if is_set_below {
-                continue;
+    fn event_headers(&self, mut out: HeaderMap) -> HeaderMap {
+        // Each machine on the way adds who asked it.
+        let before = joined(&out, &FORWARDED_FOR, ", ");
+        let comma = if before.is_empty() { "" } else { ", " };
+        let forwarded_for = value(&[&before, comma, self.source].concat());
+        let is_dropped = |name: &&HeaderName| {
+            is_hop_by_hop(name)
+                || [header::COOKIE, header::EXPECT].contains(*name)
+                || edge::is_only_ours(name)
+        };
+        let dropped: Vec<HeaderName> = out.keys().filter(is_dropped).cloned().collect();
+        dropped.iter().for_each(|name| drop(out.remove(name)));
+        self.edge.fill(&mut out, self.source);
+        let is_text = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).is_ok();
+        // Otherwise JSON could not tell it as it is.
+        if out.len() != out.keys_len() || !out.values().all(is_text) {
+            let all: Vec<HeaderName> = out.keys().cloned().collect();
+            for name in all {
+                let all = value(&joined(&out, &name, ","));
+                out.insert(name, all);
             }
-            let mut all = self.headers.get_all(name).iter();
-            let value = match (all.next(), all.next()) {
-                // As it is, if JSON could tell it as it is.
-                (Some(only), None) if std::str::from_utf8(only.as_bytes()).is_ok() => only.clone(),
-                _ => value(&joined(self.headers, name, ",")),
-            };
-            out.insert(name.clone(), value);
         }
-        self.edge.fill(&mut out, self.headers, self.source);
         out.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         out.insert(header::HOST, value(self.host));
-        if !self.headers.contains_key(TRACE_ID) {
+        if !out.contains_key(TRACE_ID) {
             out.insert(TRACE_ID, value(&self.trace_id));
         }
-        // Each machine on the way adds who asked it.
-        let before = joined(self.headers, &FORWARDED_FOR, ", ");
-        let comma = if before.is_empty() { "" } else { ", " };
-        out.insert(FORWARDED_FOR, value(&[&before, comma, self.source].concat()));
+        out.insert(FORWARDED_FOR, forwarded_for);
         out.insert(FORWARDED_PORT, HeaderValue::from(self.port));
         out.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         out

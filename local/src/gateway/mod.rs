@@ -242,8 +242,9 @@ impl Gateway {
         source: &str,
         id: &str,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let (parts, body) = request.into_parts();
-        let host = host(&parts)?;
+        let (mut parts, body) = request.into_parts();
+        let host = host(&parts)?.into_owned();
+        let headers = std::mem::take(&mut parts.headers);
         let raw_path = parts.uri.path();
         // `OPTIONS *` and `CONNECT host:1` have no path.
         if !raw_path.starts_with('/') {
@@ -259,7 +260,6 @@ impl Gateway {
             params,
             method: &parts.method,
             version: parts.version,
-            headers: &parts.headers,
             edge: &self.edge,
             host: &host,
             source,
@@ -268,11 +268,12 @@ impl Gateway {
             trace_id: self.ids.trace(now),
             at: now,
         };
-        let mut event = call.event();
+        let mut event = call.event(headers);
         if route.secured {
-            let credentials = parts.headers.get(header::AUTHORIZATION);
+            let credentials = event.headers.get(header::AUTHORIZATION);
             let credentials = credentials.map(HeaderValue::as_bytes).filter(|it| !it.is_empty());
             let credentials = String::from_utf8_lossy(credentials.ok_or(Refusal::Unauthorized)?);
+            let credentials = credentials.into_owned();
             match self.authorize(&event, &credentials).await? {
                 Verdict::Allowed(context) => event::put_context(&mut event, &context),
                 Verdict::Denied => return Err(Refusal::Forbidden),
