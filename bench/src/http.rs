@@ -12,6 +12,9 @@ use crate::load::{Connection, Outcome, Target, pace, saturate};
 use crate::server::{Local, Server, api_request};
 use crate::table::{Table, publish, say};
 
+/// How the redirect beside the floor is called in `--only`.
+const FLOOR: &str = "floor";
+
 /// At the same time, of every load.
 const CONNECTIONS: usize = 64;
 
@@ -46,6 +49,18 @@ enum Scenario {
 impl Scenario {
     const ALL: [Self; 6] =
         [Self::Hit, Self::Miss, Self::Unknown, Self::Create, Self::List, Self::Stats];
+
+    /// What it is called in `--only`.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Unknown => "unknown",
+            Self::Create => "create",
+            Self::List => "list",
+            Self::Stats => "stats",
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -112,18 +127,54 @@ fn follow(host: &str, slug: &str) -> String {
 
 /// Compiles `local` and measures it, or measures a program that is there.
 pub(crate) fn run(more: &[String]) -> anyhow::Result<()> {
-    let program = match more {
-        [] => Local::built()?,
-        [program] => PathBuf::from(program),
-        _ => bail!("usage: bench http [PROGRAM]"),
-    };
+    let plan = Plan::read(more)?;
+    let program = plan.program.clone().map_or_else(Local::built, Ok)?;
     // On one thread: the others are the server's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tables = runtime.block_on(measure(&program))?;
-    publish("http", &tables)
+    let tables = runtime.block_on(measure(&program, &plan))?;
+    if plan.only.is_empty() {
+        return publish("http", &tables);
+    }
+    // A part is for whoever looks at it, and not for the page with all results.
+    tables.iter().for_each(Table::print);
+    Ok(())
 }
 
-async fn measure(program: &Path) -> anyhow::Result<Vec<Table>> {
+/// What is measured.
+#[derive(Debug, Default)]
+struct Plan {
+    program: Option<PathBuf>,
+    /// Empty: all.
+    only: Vec<String>,
+}
+
+impl Plan {
+    fn read(more: &[String]) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        let mut rest = more.iter();
+        while let Some(option) = rest.next() {
+            let value = rest.next().with_context(|| format!("{option} has a value"))?;
+            match option.as_str() {
+                "--program" => plan.program = Some(PathBuf::from(value)),
+                "--only" => plan.only = value.split(',').map(str::to_owned).collect(),
+                other => bail!("unknown option {other}; see bench/README.md"),
+            }
+        }
+        let is_known = |name: &&String| {
+            *name == FLOOR || Scenario::ALL.iter().any(|scenario| scenario.key() == *name)
+        };
+        if let Some(unknown) = plan.only.iter().find(|name| !is_known(name)) {
+            bail!("there is no {unknown} to measure; see bench/README.md");
+        }
+        Ok(plan)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+async fn measure(program: &Path, plan: &Plan) -> anyhow::Result<Vec<Table>> {
     let folder = tempfile::tempdir().context("making a folder")?;
     let begin = Clock::system().now() - jiff::SignedDuration::from_hours(24 * 30);
     let model = model(program, folder.path()).await?;
@@ -132,13 +183,20 @@ async fn measure(program: &Path) -> anyhow::Result<Vec<Table>> {
     let mut run = Run { local, begin, clicks: 0 };
     run.local.drain().await?;
     run.clicks = run.counted().await?;
-    let floor = run.beside_the_floor().await?;
-    let (most, rates) = run.rates().await?;
+    let mut tables = Vec::new();
+    if plan.has(FLOOR) {
+        tables.push(run.beside_the_floor().await?);
+    }
+    let scenarios = Scenario::ALL.into_iter().filter(|scenario| plan.has(scenario.key()));
+    let scenarios: Vec<_> = scenarios.collect();
+    if !scenarios.is_empty() {
+        tables.extend(run.rates(&scenarios).await?);
+    }
     run.local.drain().await?;
     let (answered, counted) = (run.clicks, run.counted().await?);
     ensure!(answered == counted, "{answered} clicks were answered, {counted} are counted");
     say(&format!("\nAll {answered} redirects that were answered are counted."));
-    Ok(vec![floor, most, rates])
+    Ok(tables)
 }
 
 /// A link that was made and followed as usual.
@@ -245,7 +303,7 @@ impl Run {
     }
 
     /// Each scenario as much as goes, and then at rising rates until it is too slow.
-    async fn rates(&mut self) -> anyhow::Result<(Table, Table)> {
+    async fn rates(&mut self, scenarios: &[Scenario]) -> anyhow::Result<[Table; 2]> {
         let mut most = Table::new(
             format!("`local` at {CONNECTIONS} connections, as much as goes"),
             &["what", "answered/s", "p50 ms", "p99 ms"],
@@ -257,7 +315,7 @@ impl Run {
             ),
             &["what", "asked/s", "answered/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms"],
         );
-        for scenario in Scenario::ALL {
+        for &scenario in scenarios {
             let target = scenario.target(&self.local, self.begin);
             let outcome = saturate(&target, CONNECTIONS, DURATION).await?;
             self.add(scenario, &outcome);
@@ -288,7 +346,7 @@ impl Run {
             }
             self.local.drain().await?;
         }
-        Ok((most, rates))
+        Ok([most, rates])
     }
 }
 

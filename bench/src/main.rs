@@ -47,9 +47,9 @@ fn main() -> anyhow::Result<ExitCode> {
         ("floor", []) => floor::run()?,
         _ => {
             table::say(
-                "usage: bench cost | http [PROGRAM] | lambda | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
+                "usage: bench cost | http | lambda | ledger | redirect [BEFORE [NOW]] | scale | stats | uniques\n\
                  BEFORE and NOW are revisions: without them, aee5c6e and what is in this folder.\n\
-                 PROGRAM is a `local`: without it, what is in this folder.\n\
+                 bench http [--only floor,hit,miss,unknown,create,list,stats] [--program LOCAL]\n\
                  bench lambda [--only NAME,…] [--also NAME=PATH] [--runs N] [--output]\n\
                  bench report: puts the results into docs/performance.md\n\
                  bench guard [--renew]: compares with baseline.json, or writes it anew",
