@@ -185,7 +185,13 @@ impl Api {
 
     fn read_more(&mut self, bytes: &mut Vec<u8>) -> Result<(), ExtensionError> {
         let mut some = [0; 1_024];
-        let length = self.stream.read(&mut some).map_err(ExtensionError::Read)?;
+        let length = loop {
+            match self.stream.read(&mut some) {
+                // A process that was stopped and goes on is told so.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.map_err(ExtensionError::Read)?,
+            }
+        };
         if length == 0 || MAX_BYTES < bytes.len() {
             return Err(ExtensionError::Read(ErrorKind::UnexpectedEof.into()));
         }
