@@ -1,9 +1,10 @@
 //! The one thread that writes: it takes all calls that wait, runs them in one transaction, and
 //! has them answered when that is on the disk.
 //!
-//! Calls that come in during a transaction share the next one. A call that comes alone is never held
-//! back to collect more, but whoever is ready to call now may do so before it begins; and while several
-//! come at once, commits keep a [`PACE`]. The thread goes on while the disk is waited for.
+//! Calls that come in during a transaction share the next one. Where they come one by one, none is held
+//! back to collect more, but whoever is ready to call now may do so before it begins. After a commit
+//! that several sends have shared, the next one keeps a [`PACE`]. The thread goes on while the disk is
+//! waited for.
 //!
 //! Long polls wait here as well: after each transaction the receives in line get what is visible,
 //! and the thread sleeps no longer than until the next message becomes visible or the next poll
